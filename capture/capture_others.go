@@ -1,0 +1,40 @@
+//go:build !linux
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// ErrNoInterface is what Open returns for a name that no interface has.
+var ErrNoInterface = errors.New("no such interface")
+
+// Handle is an open capture. AF_PACKET is Linux's, so there is none here.
+type Handle struct{}
+
+// Batch is a block of the ring on lease.
+type Batch struct{}
+
+var errUnsupported = fmt.Errorf("capturing packets on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+
+// Open returns an error that is errors.ErrUnsupported.
+func Open(*Config) (*Handle, error) { return nil, errUnsupported }
+
+// New returns an error that is errors.ErrUnsupported.
+func New(Socket, *Config) (*Handle, error) { return nil, errUnsupported }
+
+// DefaultRoute returns an error that is errors.ErrUnsupported.
+func DefaultRoute() (string, error) { return "", errUnsupported }
+
+func (*Handle) Interface() (int, uint16, error) { return 0, 0, errUnsupported }
+func (*Handle) Next() (*Batch, error)           { return nil, errUnsupported }
+func (*Handle) Mode() (string, error)           { return "", errUnsupported }
+func (*Handle) Stop() error                     { return errUnsupported }
+func (*Handle) Stats() (Stats, error)           { return Stats{}, errUnsupported }
+func (*Handle) Close() error                    { return errUnsupported }
+func (*Batch) Len() int                         { return 0 }
+func (*Batch) Next(*Packet) bool                { return false }
+func (*Batch) Err() error                       { return errUnsupported }
+func (*Batch) Release()                         {}

@@ -1,0 +1,273 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"netcap/capture/internal/tpacket"
+)
+
+// Handle is an open capture. Next and the batches belong to one goroutine;
+// Stop, Stats and Close may be called from any.
+type Handle struct {
+	sock    Socket
+	name    string
+	snapLen int
+	retire  time.Duration
+	mode    string
+	degrade error
+
+	blocks [][]byte
+	next   int // index of the block that Next waits for
+	batch  Batch
+	down   bool // ErrInterfaceDown was returned, and no packet came since
+
+	mu       sync.Mutex
+	seen     uint64 // packets in the batches handed out
+	stats    Stats
+	stopped  time.Time // when Stop was called
+	closing  bool
+	leased   bool // a batch is out: the ring stays mapped
+	unmapped bool
+}
+
+// New returns a Handle on a socket that is already set up. It owns the socket.
+// Of cfg the snap length and the retire time-out matter, and the interface's
+// name for errors. Most callers want Open.
+func New(s Socket, cfg *Config) (*Handle, error) {
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	memory, size := s.Ring()
+	if size < tpacket.DescSize || len(memory) < size || len(memory)%size != 0 {
+		return nil, fmt.Errorf("ring of %d bytes in blocks of %d: not a whole number of blocks", len(memory), size)
+	}
+	h := &Handle{sock: s, name: c.Interface, snapLen: c.SnapLen, retire: c.RetireTimeout}
+	for ; len(memory) > 0; memory = memory[size:] {
+		h.blocks = append(h.blocks, memory[:size:size])
+	}
+	return h, nil
+}
+
+// Mode says in a few words how packets are received, such as "ring of 16 MiB",
+// and why it is not a ring of the size asked for, or nil.
+func (h *Handle) Mode() (mode string, reason error) { return h.mode, h.degrade }
+
+// Interface returns the index of the interface, 0 for Any, and the ARPHRD_
+// number that tells what its frames begin with.
+func (h *Handle) Interface() (index int, hardwareType uint16, err error) { return h.sock.Bound() }
+
+// Next waits for packets and returns them on lease: until Release is called
+// the kernel has one block less, and Next must not be called again.
+//
+// It returns io.EOF after Stop, once all that was received has been handed
+// out; an error that is ErrInterfaceDown, after which it can be called again;
+// one that is ErrInterfaceGone; and net.ErrClosed after Close.
+func (h *Handle) Next() (*Batch, error) {
+	block := h.blocks[h.next]
+	ready := func() bool { return tpacket.Status(block)&unix.TP_STATUS_USER != 0 }
+	for {
+		if ready() {
+			return h.lease(block)
+		}
+		if done, err := h.drained(); done || err != nil {
+			if ready() { // retired while we looked
+				continue
+			}
+			return nil, cmpErr(err, io.EOF)
+		}
+		if err := h.wait(ready); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// goneInterval is how often an interface that is down is looked at. The kernel
+// tells a socket once that its interface went down, and nothing more when it is
+// deleted after that.
+const goneInterval = 500 * time.Millisecond
+
+// deleted is the index that the kernel gives a socket whose interface is no
+// more (packet_notifier in net/packet/af_packet.c).
+const deleted = -1
+
+// wait waits until ready, or a deadline, and names the interface's errors.
+func (h *Handle) wait(ready func() bool) error {
+	if h.down {
+		if err := h.sock.SetReadDeadline(time.Now().Add(goneInterval)); err != nil {
+			return err
+		}
+	}
+	err := h.sock.Wait(ready)
+	if h.down || errors.Is(err, unix.ENETDOWN) {
+		index, _, boundErr := h.sock.Bound()
+		switch {
+		case boundErr != nil:
+			err = boundErr
+		case index == deleted && ready(): // what came before is whole
+			return nil
+		case index == deleted:
+			return fmt.Errorf("%s: %w", h.name, ErrInterfaceGone)
+		}
+	}
+	switch {
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	case errors.Is(err, unix.ENETDOWN):
+		h.down = true
+		return fmt.Errorf("%s: %w", h.name, ErrInterfaceDown)
+	case errors.Is(err, os.ErrClosed), errors.Is(err, net.ErrClosed):
+		return net.ErrClosed
+	}
+	return fmt.Errorf("%s: waiting for packets: %w", h.name, err)
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// lease hands out a block that the kernel gave up.
+func (h *Handle) lease(block []byte) (*Batch, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return nil, net.ErrClosed
+	}
+	if h.down {
+		h.down = false
+		if err := h.sock.SetReadDeadline(time.Time{}); err != nil {
+			return nil, err
+		}
+	}
+	h.next = (h.next + 1) % len(h.blocks)
+	h.leased = true
+	desc := tpacket.Header(block)
+	h.seen += uint64(desc.Num_pkts)
+	h.batch = Batch{
+		block:   block[:min(len(block), max(int(desc.Blk_len), tpacket.DescSize))],
+		off:     int(desc.Offset_to_first_pkt),
+		left:    int(desc.Num_pkts),
+		snapLen: h.snapLen,
+	}
+	h.batch.release = func() { h.release(block) }
+	return &h.batch, nil
+}
+
+func (h *Handle) release(block []byte) {
+	tpacket.SetStatus(block, unix.TP_STATUS_KERNEL)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leased = false
+	if h.closing {
+		h.unmap()
+	}
+}
+
+// dropAll is a program that accepts nothing.
+var dropAll = []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K, K: 0}}
+
+// settle is how long a packet that had passed the old filter may take to reach
+// the ring after the new one stands.
+const settle = 2 * time.Millisecond
+
+// Stop begins the end: from now on no packet is accepted, and Next returns
+// what was received before and then io.EOF. Without it, closing would lose the
+// block that isn't full yet, which the kernel shows only when it retires it.
+func (h *Handle) Stop() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing || !h.stopped.IsZero() {
+		return nil
+	}
+	if err := h.sock.SetBPF(dropAll); err != nil {
+		return fmt.Errorf("%s: stopping: %w", h.name, err)
+	}
+	h.stopped = time.Now()
+	return h.sock.SetReadDeadline(h.stopped.Add(settle))
+}
+
+// drained reports whether Stop was called and all that was received before has
+// been handed out. The kernel's own count says so; should it never agree, what
+// is missing after a few retire time-outs is counted as dropped.
+func (h *Handle) drained() (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return false, net.ErrClosed
+	}
+	if h.stopped.IsZero() || time.Since(h.stopped) < settle {
+		return false, nil
+	}
+	if err := h.readStats(); err != nil {
+		return false, err
+	}
+	missing := int64(h.stats.Received - h.stats.Dropped - h.seen)
+	if missing <= 0 {
+		return true, nil
+	}
+	if time.Since(h.stopped) > 5*h.retire+time.Second {
+		h.stats.Dropped += uint64(missing)
+		return true, nil
+	}
+	return false, h.sock.SetReadDeadline(time.Now().Add(h.retire/4 + time.Millisecond))
+}
+
+// Stats returns the totals since Open.
+func (h *Handle) Stats() (Stats, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return h.stats, nil
+	}
+	err := h.readStats()
+	return h.stats, err
+}
+
+// readStats adds what the kernel counted since it was last asked: reading
+// clears its counters, so nobody else may ask.
+func (h *Handle) readStats() error {
+	packets, drops, err := h.sock.Stats()
+	if err != nil {
+		return fmt.Errorf("%s: reading statistics: %w", h.name, err)
+	}
+	h.stats.Received += uint64(packets)
+	h.stats.Dropped += uint64(drops)
+	return nil
+}
+
+// Close ends the capture at once; what the ring holds is lost. The memory of a
+// batch on lease stays valid until it is released. Stats keeps the last totals.
+func (h *Handle) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return nil
+	}
+	statsErr := h.readStats()
+	h.closing = true
+	err := h.sock.SetReadDeadline(time.Unix(1, 0))
+	if !h.leased {
+		err = h.unmap()
+	}
+	return errors.Join(err, statsErr)
+}
+
+func (h *Handle) unmap() error {
+	if h.unmapped {
+		return nil
+	}
+	h.unmapped = true
+	return h.sock.Close()
+}

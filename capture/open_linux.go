@@ -1,0 +1,86 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open starts to capture on an interface. Packets are received from the moment
+// it returns; ring and filter stand before the first of them.
+//
+// Errors: ErrNoInterface with the names there are; os.ErrPermission, which says
+// what is needed; and what the kernel refuses otherwise, named.
+func Open(cfg *Config) (*Handle, error) {
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ifi, err := lookup(c.Interface)
+	if err != nil {
+		return nil, err
+	}
+	program, err := compose(&c, ifi)
+	if err != nil {
+		return nil, err
+	}
+	if c.NoRing {
+		return openMessages(&c, ifi, program, errors.New("not asked for"))
+	}
+	h, err := openRing(&c, ifi, program)
+	if errors.Is(err, errNoRing) {
+		return openMessages(&c, ifi, program, err)
+	}
+	return h, err
+}
+
+// ErrNoInterface is what Open returns for a name that no interface has.
+var ErrNoInterface = errors.New("no such interface")
+
+// lookup finds an interface; for Any it has index 0 and no address.
+func lookup(name string) (*net.Interface, error) {
+	if name == Any {
+		return &net.Interface{Name: Any}, nil
+	}
+	ifi, err := net.InterfaceByName(name)
+	if err == nil {
+		return ifi, nil
+	}
+	all, listErr := net.Interfaces()
+	if listErr != nil {
+		return nil, fmt.Errorf("interface %q: %w", name, errors.Join(err, listErr))
+	}
+	names := make([]string, 0, len(all)+1)
+	for i := range all {
+		if all[i].Name == name {
+			return nil, fmt.Errorf("interface %q: %w", name, err)
+		}
+		names = append(names, all[i].Name)
+	}
+	return nil, fmt.Errorf("interface %q: %w; there are %s", name, ErrNoInterface, strings.Join(append(names, Any), ", "))
+}
+
+// explain turns what opening an AF_PACKET socket failed with into what to do.
+func explain(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("capturing on %s: %w: it needs CAP_NET_RAW: run with sudo, or once: sudo setcap cap_net_raw+ep %s", name, os.ErrPermission, executable())
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("interface %q: %w", name, ErrNoInterface)
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return fmt.Errorf("capturing on %s: the kernel has no AF_PACKET sockets (CONFIG_PACKET): %w", name, err)
+	}
+	return fmt.Errorf("capturing on %s: %w", name, err)
+}
+
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}

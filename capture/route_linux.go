@@ -1,0 +1,44 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"golang.org/x/sys/unix"
+)
+
+// DefaultRoute returns the name of the interface that the default route leads
+// through, IPv4's before IPv6's, the one of the lowest metric first. Where
+// there is none, the error is ErrNoInterface.
+func DefaultRoute() (string, error) {
+	conn, err := rtnetlink.Dial(nil)
+	if err != nil {
+		return "", fmt.Errorf("looking for the default route: %w", err)
+	}
+	defer conn.Close()
+	routes, err := conn.Route.List()
+	if err != nil {
+		return "", fmt.Errorf("looking for the default route: %w", err)
+	}
+	var best *rtnetlink.RouteMessage
+	for i := range routes {
+		r := &routes[i]
+		if r.DstLength != 0 || r.Attributes.OutIface == 0 || r.Type != unix.RTN_UNICAST || r.Table != unix.RT_TABLE_MAIN {
+			continue
+		}
+		// AF_INET is the lesser number.
+		if best == nil || r.Family < best.Family || r.Family == best.Family && r.Attributes.Priority < best.Attributes.Priority {
+			best = r
+		}
+	}
+	if best == nil {
+		return "", fmt.Errorf("%w that a default route leads through", ErrNoInterface)
+	}
+	ifi, err := net.InterfaceByIndex(int(best.Attributes.OutIface))
+	if err != nil {
+		return "", errors.Join(ErrNoInterface, err)
+	}
+	return ifi.Name, nil
+}

@@ -1,0 +1,364 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/bpf"
+
+	"netcap/capture"
+	"netcap/pcapfile"
+	"netcap/rotate"
+)
+
+// Config says what to record, and where.
+type Config struct {
+	// Interfaces are names, capture.Any among them perhaps.
+	Interfaces []string
+	// Capture holds for each of them; its Interface and Filter are ignored.
+	Capture capture.Config
+	// Filter is nil where all packets are wanted.
+	Filter *Filter
+	// Format of the files.
+	Format pcapfile.Format
+	// Files says where they go. Its functions and its log are set here.
+	Files rotate.Config
+	// Count ends the recording after so many packets. 0: none.
+	Count int64
+	// Application names the program in each file, and Comment is put there.
+	Application string
+	Comment     string
+	// Log is told what happens. Default: nothing is logged.
+	Log *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Open opens an interface. Default: capture.Open.
+	Open func(*capture.Config) (Source, error)
+}
+
+// Filter is a filter expression and what it was compiled to, for the frames of
+// an interface as package capture takes it.
+type Filter struct {
+	Text    string
+	Program []bpf.RawInstruction
+}
+
+// Source is where packets come from: a *capture.Handle, or a test's.
+type Source interface {
+	Interface() (index int, hardwareType uint16, err error)
+	Mode() (mode string, reason error)
+	Next() (*capture.Batch, error)
+	Stop() error
+	Stats() (capture.Stats, error)
+	Close() error
+}
+
+// Recorder records packets until it is stopped.
+type Recorder struct {
+	cfg     Config
+	log     *slog.Logger
+	files   *rotate.Writer
+	sources []*source
+	begun   time.Time
+
+	mu       sync.Mutex // held while a batch is encoded; of what follows
+	enc      encoder
+	packet   capture.Packet
+	diskTold int64 // packets dropped for the disk that a trailer has counted
+
+	seen       atomic.Int64 // packets taken out of rings
+	lastPacket atomic.Int64 // time of the newest, ns since the epoch
+
+	stopping context.CancelCauseFunc
+}
+
+// errCounted is why a Recorder stops after Config.Count packets.
+var errCounted = errors.New("the packets asked for are captured")
+
+// New opens the interfaces and the first file. Packets are received from then
+// on; Run takes them. Nothing is left behind if it fails.
+func New(cfg *Config) (*Recorder, error) {
+	r := &Recorder{cfg: *cfg, log: cfg.Log}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.cfg.Now == nil {
+		r.cfg.Now = time.Now
+	}
+	if r.cfg.Open == nil {
+		r.cfg.Open = func(c *capture.Config) (Source, error) { return capture.Open(c) }
+	}
+	if len(r.cfg.Interfaces) == 0 {
+		return nil, errors.New("no interface to capture on")
+	}
+	r.begun = r.cfg.Now()
+	system, machine := hostOS()
+	r.enc = encoder{
+		format: r.cfg.Format,
+		section: pcapfile.Section{
+			Hardware: machine, OS: system, Application: r.cfg.Application, Comments: comments(r.cfg.Comment),
+		},
+		snapLen: r.cfg.Capture.SnapLen,
+		cooked:  r.cfg.Format == pcapfile.PCAP && (len(r.cfg.Interfaces) > 1 || r.cfg.Interfaces[0] == capture.Any),
+	}
+	if r.enc.snapLen == 0 {
+		r.enc.snapLen = capture.MaxSnapLen
+	}
+	if r.cfg.Filter != nil {
+		r.enc.filter = r.cfg.Filter.Text
+	}
+	if err := r.open(); err != nil {
+		for _, s := range r.sources {
+			err = errors.Join(err, s.close())
+		}
+		return nil, err
+	}
+	return r, nil
+}
+
+func comments(s string) []string {
+	host, err := os.Hostname()
+	var out []string
+	if err == nil {
+		out = append(out, "captured on "+host)
+	}
+	if s != "" {
+		out = append(out, s)
+	}
+	return out
+}
+
+func (r *Recorder) open() error {
+	for _, name := range r.cfg.Interfaces {
+		for _, s := range r.sources {
+			if s.name == name {
+				return fmt.Errorf("interface %q is named twice", name)
+			}
+		}
+		s := &source{name: name, r: r}
+		if err := s.open(); err != nil {
+			return err
+		}
+		r.sources = append(r.sources, s)
+	}
+	f := r.cfg.Files
+	f.Log, f.Now = r.log, r.cfg.Now
+	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
+	f.Trailer = r.trailer
+	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }
+	var err error
+	if r.files, err = rotate.Open(&f); err != nil {
+		return err
+	}
+	r.reserve()
+	return nil
+}
+
+// reserve keeps room in each file for what ends it.
+func (r *Recorder) reserve() { r.files.Reserve(len(r.enc.devices) * statisticsSize) }
+
+// trailer ends a file. It runs on the front of the files, with mu held, unless
+// records were cut off.
+func (r *Recorder) trailer(dst []byte, cut bool) []byte {
+	now := r.cfg.Now().UnixNano()
+	if cut {
+		return r.enc.cutTrailer(dst, now)
+	}
+	dropped := r.files.Stats().Dropped
+	disk := uint64(dropped - r.diskTold)
+	r.diskTold = dropped
+	return r.enc.trailer(dst, now, func(s *source) loss {
+		l := loss{kernel: s.newDrops(), disk: disk}
+		disk = 0 // it isn't known whose they were: the first interface has them
+		return l
+	})
+}
+
+// Run takes packets until ctx is done, the packets asked for are there, or
+// nothing can be written any more. Then it takes what the rings still hold, and
+// closes the files. The error is nil where all of that went well.
+func (r *Recorder) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r.stopping = cancel
+	defer cancel(nil)
+
+	errs := make(chan error, len(r.sources))
+	for _, s := range r.sources {
+		go func() {
+			err := s.run(ctx)
+			if err != nil {
+				cancel(err)
+			}
+			errs <- err
+		}()
+	}
+	clock := make(chan error, 1)
+	clockCtx, stopClock := context.WithCancel(context.Background())
+	go func() {
+		err := r.clock(clockCtx)
+		if err != nil {
+			cancel(err)
+		}
+		clock <- err
+	}()
+
+	var err error
+	for range r.sources {
+		if e := <-errs; !errors.Is(e, errCounted) {
+			err = errors.Join(err, e)
+		}
+	}
+	stopClock()
+	if e := <-clock; e != nil && !errors.Is(err, e) {
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, r.close(err))
+}
+
+// close closes files and interfaces once nobody uses them any more.
+func (r *Recorder) close(before error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.files.Close()
+	if before != nil && errors.Is(err, before) {
+		err = nil
+	}
+	for _, s := range r.sources {
+		err = errors.Join(err, s.close())
+	}
+	f := r.files.Stats()
+	if seen := r.seen.Load(); seen != f.Written+f.Dropped {
+		err = errors.Join(err, fmt.Errorf("the counts don't add up: %d packets were taken, %d written, %d dropped; please report this", seen, f.Written, f.Dropped))
+	}
+	return err
+}
+
+// clock ends files when their time has come, with or without packets, and
+// takes up writing when there is room again.
+func (r *Recorder) clock(ctx context.Context) error {
+	const often = 10 * time.Second // timers stand still while the machine sleeps
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-r.files.Attention():
+		}
+		due, err := r.tick()
+		if err != nil {
+			return err
+		}
+		timer.Reset(min(due, often))
+	}
+}
+
+// late is how long after its time a file ends if no packet ends it: by then the
+// packets of its time have come out of the ring.
+const late = capture.DefaultRetireTimeout + 50*time.Millisecond
+
+func (r *Recorder) tick() (time.Duration, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.files.Ready(); err != nil {
+		return 0, err
+	}
+	if due := r.files.Due(); due > 0 {
+		return due + late, nil
+	}
+	if err := r.files.Rotate(0); err != nil {
+		return 0, err
+	}
+	return r.files.Due() + late, nil
+}
+
+// Rotate ends the current file and begins another.
+func (r *Recorder) Rotate() error {
+	if r.cfg.Files.Name == "" {
+		return errors.New("one file is written, not a set: there is nothing to rotate")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ok, err := r.files.Ready(); err != nil || !ok {
+		return err
+	}
+	return r.files.Rotate(0)
+}
+
+// take encodes a batch of a source.
+func (r *Recorder) take(s *source, batch *capture.Batch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counted() {
+		return errCounted
+	}
+	room, err := r.files.Ready()
+	if err != nil {
+		return errors.Join(err, r.discard(batch))
+	}
+	if !room {
+		return r.discard(batch)
+	}
+	p := &r.packet
+	for batch.Next(p) {
+		if err := r.add(s, p); err != nil {
+			return err
+		}
+		if r.counted() {
+			break
+		}
+	}
+	r.files.Publish()
+	r.lastPacket.Store(p.Time)
+	if r.counted() {
+		return errCounted
+	}
+	return batch.Err()
+}
+
+// counted reports whether the packets asked for are there.
+func (r *Recorder) counted() bool { return r.cfg.Count > 0 && r.seen.Load() >= r.cfg.Count }
+
+// add encodes a packet.
+func (r *Recorder) add(s *source, p *capture.Packet) error {
+	d := r.enc.device(s, p.Interface, p.HardwareType)
+	flags := flagsOf(p.Type)
+	data, length := r.enc.frame(d, p)
+	size := r.enc.size(data, flags)
+	if d.id == absent {
+		size += descriptionSize
+	}
+	if !r.files.Fits(size, p.Time) {
+		if err := r.files.Rotate(p.Time); err != nil {
+			return err
+		}
+	}
+	if d.id == absent && r.enc.format == pcapfile.PCAPNG {
+		r.files.Commit(r.enc.describe(r.files.Tail(), d), 0)
+		r.reserve()
+	}
+	r.files.Commit(r.enc.packet(r.files.Tail(), d, p.Time, data, length, flags), 1)
+	r.seen.Add(1)
+	return nil
+}
+
+// discard counts a batch for which there is no room on the disk.
+func (r *Recorder) discard(batch *capture.Batch) error {
+	n := int64(batch.Len())
+	if r.cfg.Count > 0 {
+		n = min(n, r.cfg.Count-r.seen.Load())
+	}
+	r.files.Discard(int(n))
+	r.seen.Add(n)
+	if r.counted() {
+		return errCounted
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"netcap/capture"
+)
+
+// source is an interface that is recorded, through all the sockets that it may
+// take when it goes and comes again.
+type source struct {
+	name string
+	r    *Recorder
+
+	mu     sync.Mutex
+	in     Source        // nil while there is no such interface
+	before capture.Stats // of the sockets before
+	told   uint64        // drops that a trailer has counted
+	state  State
+}
+
+// State is how an interface does.
+type State string
+
+// States.
+const (
+	Up     State = "up"
+	Down   State = "down"
+	Absent State = "absent"
+)
+
+// open opens the interface, and makes it known to the encoder.
+func (s *source) open() error {
+	c := s.r.cfg.Capture
+	c.Interface = s.name
+	if s.r.cfg.Filter != nil {
+		c.Filter = s.r.cfg.Filter.Program
+	}
+	in, err := s.r.cfg.Open(&c)
+	if err != nil {
+		return err
+	}
+	index, hardwareType, err := in.Interface()
+	if err != nil {
+		return errors.Join(err, in.Close())
+	}
+	if index != 0 {
+		s.r.enc.device(s, index, hardwareType)
+	} else {
+		// Of all interfaces this is the one that is always there. The others
+		// are described when packets come from them.
+		s.r.enc.device(s, 1, loopbackType)
+	}
+	mode, reason := in.Mode()
+	if reason != nil {
+		s.r.log.Warn("capturing without the ring that was asked for", "interface", s.name, "with", mode, "because", reason)
+	} else {
+		s.r.log.Debug("capturing", "interface", s.name, "with", mode)
+	}
+	s.mu.Lock()
+	s.in, s.state = in, Up
+	s.mu.Unlock()
+	return nil
+}
+
+// loopbackType is ARPHRD_LOOPBACK.
+const loopbackType = 772
+
+// run takes packets until ctx is done and the ring is empty. Where nothing can
+// be written any more it goes on until then too, so that what was lost is known.
+func (s *source) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, s.stop)()
+	var failed error
+	for {
+		in := s.socket()
+		if in == nil {
+			return failed
+		}
+		batch, err := in.Next()
+		switch {
+		case err == nil:
+			s.setState(Up)
+			err = s.r.take(s, batch)
+			batch.Release()
+			if errors.Is(err, errCounted) {
+				return err
+			}
+			if err != nil && failed == nil {
+				failed = err
+				s.r.stopping(err)
+			}
+		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+			return failed
+		case errors.Is(err, capture.ErrInterfaceDown):
+			s.setState(Down)
+			s.r.log.Warn("the interface is down; waiting for it to come up", "interface", s.name)
+		case errors.Is(err, capture.ErrInterfaceGone):
+			s.r.log.Warn("the interface was deleted; waiting for it to come back", "interface", s.name)
+			if err := s.replace(ctx); err != nil {
+				return errors.Join(failed, err)
+			}
+		default:
+			return errors.Join(failed, err)
+		}
+	}
+}
+
+func (s *source) socket() Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in
+}
+
+func (s *source) setState(state State) {
+	s.mu.Lock()
+	was := s.state
+	s.state = state
+	s.mu.Unlock()
+	if was != state && state == Up {
+		s.r.log.Info("packets again", "interface", s.name)
+	}
+}
+
+func (s *source) stop() {
+	in := s.socket()
+	if in == nil {
+		return
+	}
+	if err := in.Stop(); err != nil {
+		s.r.log.Error("stopping without the packets that are still in the ring", "interface", s.name, "error", err)
+		if err := in.Close(); err != nil {
+			s.r.log.Error("closing", "interface", s.name, "error", err)
+		}
+	}
+}
+
+// retryInterval is how often an interface that is gone is looked for.
+const retryInterval = 500 * time.Millisecond
+
+// replace waits until an interface of the name is there again, and opens it.
+func (s *source) replace(ctx context.Context) error {
+	if err := s.close(); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(retryInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		s.r.mu.Lock()
+		s.r.enc.forget(s)
+		err := s.open()
+		s.r.mu.Unlock()
+		if err == nil {
+			s.r.log.Info("the interface is back", "interface", s.name)
+			if ctx.Err() != nil { // stop came before there was a socket
+				s.stop()
+			}
+			return nil
+		}
+		if !errors.Is(err, capture.ErrNoInterface) {
+			return fmt.Errorf("going on: %w", err)
+		}
+	}
+}
+
+// close closes the socket and keeps its counts.
+func (s *source) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		return nil
+	}
+	err := s.in.Close()
+	stats, statsErr := s.in.Stats()
+	s.before.Received += stats.Received
+	s.before.Dropped += stats.Dropped
+	s.in, s.state = nil, Absent
+	return errors.Join(err, statsErr)
+}
+
+// stats returns the counts of all sockets together.
+func (s *source) stats() (capture.Stats, State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := s.before
+	if s.in != nil {
+		if now, err := s.in.Stats(); err == nil {
+			total.Received += now.Received
+			total.Dropped += now.Dropped
+		}
+	}
+	return total, s.state
+}
+
+// newDrops returns the drops since it was last called.
+func (s *source) newDrops() uint64 {
+	stats, _ := s.stats()
+	n := stats.Dropped - s.told
+	s.told = stats.Dropped
+	return n
+}

@@ -1,0 +1,46 @@
+package record
+
+import (
+	"time"
+
+	"netcap/rotate"
+)
+
+// Status is a snapshot of a Recorder. It may be taken at any time.
+type Status struct {
+	Started    time.Time
+	LastPacket time.Time // zero if there was none
+	Received   int64     // packets, those dropped included
+	Written    int64
+	// DroppedKernel counts packets that found the ring full, DroppedDisk those
+	// that could not be written. Once the Recorder has stopped, Received =
+	// Written + DroppedKernel + DroppedDisk; before, packets are under way.
+	DroppedKernel int64
+	DroppedDisk   int64
+	Interfaces    []InterfaceStatus
+	Files         rotate.Stats
+}
+
+// InterfaceStatus is how one interface does.
+type InterfaceStatus struct {
+	Name     string
+	State    State
+	Received uint64
+	Dropped  uint64
+}
+
+// Status returns a snapshot.
+func (r *Recorder) Status() Status {
+	s := Status{Started: r.begun, Files: r.files.Stats()}
+	for _, src := range r.sources {
+		stats, state := src.stats()
+		s.DroppedKernel += int64(stats.Dropped)
+		s.Interfaces = append(s.Interfaces, InterfaceStatus{Name: src.name, State: state, Received: stats.Received, Dropped: stats.Dropped})
+	}
+	s.Written, s.DroppedDisk = s.Files.Written, s.Files.Dropped
+	s.Received = r.seen.Load() + s.DroppedKernel
+	if ns := r.lastPacket.Load(); ns != 0 {
+		s.LastPacket = time.Unix(0, ns)
+	}
+	return s
+}

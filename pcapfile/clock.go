@@ -1,0 +1,113 @@
+package pcapfile
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"time"
+)
+
+// Resolution is the unit of an interface's timestamps, as the if_tsresol
+// option has it: with the top bit clear the unit is 10 to the minus
+// Resolution seconds, with it set 2 to the minus of the other 7 bits.
+type Resolution uint8
+
+// The resolutions that are common: Microseconds holds where a file says
+// nothing.
+const (
+	Microseconds Resolution = 6
+	Nanoseconds  Resolution = 9
+)
+
+// String returns the unit in seconds, for example "10^-9".
+func (r Resolution) String() string {
+	if r&0x80 != 0 {
+		return fmt.Sprintf("2^-%d", r&0x7f)
+	}
+	return fmt.Sprintf("10^-%d", uint8(r))
+}
+
+// clock turns the timestamps of an interface into times. Units finer than a
+// nanosecond are cut off.
+type clock struct {
+	offset int64  // seconds to add
+	units  uint64 // a second, where it fits; for 2^-n always 0
+	mul    uint64 // fraction to nanoseconds, for units of a nanosecond and coarser
+	div    uint64 // the same for finer ones
+	shift  uint8  // n of 2^-n
+}
+
+func newClock(r Resolution, offset int64) clock {
+	c := clock{offset: offset}
+	n := uint8(r & 0x7f)
+	if r&0x80 != 0 {
+		c.shift = n
+		return c
+	}
+	switch {
+	case n <= 9:
+		c.units, c.mul, c.div = pow10(n), pow10(9-n), 1
+	case n <= 19:
+		c.units, c.mul, c.div = pow10(n), 1, pow10(n-9)
+	case n <= 28:
+		// 64 bits of a unit this small are less than a second.
+		c.units, c.mul, c.div = math.MaxUint64, 1, pow10(n-9)
+	default:
+		c.units, c.mul, c.div = math.MaxUint64, 0, 1
+	}
+	return c
+}
+
+func pow10(n uint8) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= 10
+	}
+	return p
+}
+
+// time converts a timestamp. Times too far away for time.Time are moved to the
+// farthest it holds.
+func (c *clock) time(ts uint64) time.Time {
+	sec, ns := c.split(ts)
+	if c.offset != 0 || sec > maxSeconds {
+		sec = min(sec, maxSeconds)
+		offset := min(max(c.offset, -maxSeconds), maxSeconds)
+		return time.Unix(int64(sec)+offset, int64(ns)).UTC()
+	}
+	return time.Unix(int64(sec), int64(ns)).UTC()
+}
+
+// maxSeconds leaves room for time.Time to count from the year 1, and for the
+// sum of two of them.
+const maxSeconds = 1 << 61
+
+func (c *clock) split(ts uint64) (sec, ns uint64) {
+	if c.units != 0 {
+		if c.units == math.MaxUint64 {
+			return 0, ts / c.div * c.mul
+		}
+		sec = ts / c.units
+		return sec, (ts - sec*c.units) * c.mul / c.div
+	}
+	if c.shift < 64 {
+		sec = ts >> c.shift
+		hi, lo := bits.Mul64(ts-sec<<c.shift, 1e9)
+		return sec, hi<<(64-c.shift) | lo>>c.shift
+	}
+	hi, _ := bits.Mul64(ts, 1e9)
+	return 0, hi >> (c.shift - 64)
+}
+
+// nanoseconds returns t in nanoseconds since the epoch, or the nearest that 64
+// bits hold.
+func nanoseconds(t time.Time) int64 {
+	const farthest = math.MaxInt64/1_000_000_000 - 1
+	switch {
+	case t.Unix() > farthest:
+		return math.MaxInt64
+	case t.Unix() < -farthest:
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}

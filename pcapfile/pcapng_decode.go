@@ -1,0 +1,275 @@
+package pcapfile
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// maxBlock is the longest block that is read, in bytes, as in libpcap. Link
+// types with larger packets raise it.
+const (
+	maxBlock        = 16 << 20
+	maxSectionBlock = 1 << 20
+	maxInterfaces   = 1 << 16
+	minBlock        = 12
+	minSectionBlock = 28
+)
+
+// pcapngState is what is known about the current section of a pcapng file.
+type pcapngState struct {
+	section    *Section
+	interfaces []*Interface
+	maxBlock   int
+}
+
+func isByteOrderMagic(b []byte) bool {
+	return binary.LittleEndian.Uint32(b) == byteOrderMagic || binary.BigEndian.Uint32(b) == byteOrderMagic
+}
+
+// nextPacketBlock reads blocks up to the next one with a packet, into
+// r.packet.
+func (r *Reader) nextPacketBlock() error {
+	for {
+		h := r.w.peek(8)
+		if len(h) < 8 {
+			return r.short(len(h), 0)
+		}
+		typ := r.big.uint32(h)
+		if typ == blockSection {
+			if err := r.readSection(); err != nil {
+				return err
+			}
+			continue
+		}
+		size := r.big.uint32(h[4:])
+		b, err := r.block(size, minBlock, r.ng.maxBlock)
+		if err != nil {
+			return err
+		}
+		body := b[8 : len(b)-trailerSize]
+		found := false
+		switch typ {
+		case blockPacket:
+			found, err = true, r.readPacket(body)
+		case blockSimple:
+			found, err = true, r.readSimplePacket(body)
+		case blockPacketOld:
+			found, err = true, r.readOldPacket(body)
+		case blockInterface:
+			err = r.readInterface(body)
+		case blockStatistics:
+			r.readStatistics(body)
+		case blockNames:
+			r.readNames(body)
+		case blockCustom, blockCustomLocal:
+			r.readCustom(typ, body)
+		}
+		if err != nil {
+			return err
+		}
+		r.packet.Offset = r.w.offset
+		r.w.advance(int(size))
+		if found {
+			return nil
+		}
+	}
+}
+
+// block returns the whole block at the current offset, whose header claims the
+// given size.
+func (r *Reader) block(size uint32, least, most int) ([]byte, error) {
+	switch {
+	case size < uint32(least):
+		return nil, r.bad("total length %d is less than %d", size, least)
+	case size%4 != 0:
+		return nil, r.bad("total length %d is not a multiple of 4", size)
+	case size > uint32(most):
+		return nil, r.bad("total length %d exceeds the maximum of %d", size, most)
+	}
+	b := r.w.peek(int(size))
+	if len(b) < int(size) {
+		return nil, r.short(len(b), int64(size))
+	}
+	if trailer := r.big.uint32(b[size-trailerSize:]); trailer != size {
+		return nil, r.bad("total length is %d at the beginning and %d at the end", size, trailer)
+	}
+	return b, nil
+}
+
+// readSection reads a Section Header Block: the rest of the file follows its
+// byte order and counts interfaces from 0.
+func (r *Reader) readSection() error {
+	b := r.w.peek(minBlock)
+	if len(b) < minBlock {
+		return r.short(len(b), 0)
+	}
+	if !isByteOrderMagic(b[8:]) {
+		return r.bad("section header with byte-order magic %x", b[8:12])
+	}
+	r.big = binary.BigEndian.Uint32(b[8:]) == byteOrderMagic
+	size := r.big.uint32(b[4:])
+	b, err := r.block(size, minSectionBlock, maxSectionBlock)
+	if err != nil {
+		return err
+	}
+	s := &Section{
+		Offset:    r.w.offset,
+		ByteOrder: r.big.binary(),
+		Major:     r.big.uint16(b[12:]),
+		Minor:     r.big.uint16(b[14:]),
+		Length:    int64(r.big.uint64(b[16:])),
+	}
+	if s.Major != 1 || s.Minor != 0 && s.Minor != 2 {
+		return r.bad("section of version %d.%d is not supported (1.0 and 1.2 are)", s.Major, s.Minor)
+	}
+	options := optionList{b[24 : size-trailerSize], r.big}
+	for {
+		code, value, ok, _ := options.next()
+		if !ok {
+			break
+		}
+		switch code {
+		case optComment:
+			s.Comments = r.addComment(s.Comments, value)
+		case optSectionHardware:
+			s.Hardware = r.keepString(value)
+		case optSectionOS:
+			s.OS = r.keepString(value)
+		case optSectionApplication:
+			s.Application = r.keepString(value)
+		}
+	}
+	r.ng.section = s
+	r.ng.interfaces = nil
+	if r.keep(sectionCost) {
+		r.sections = append(r.sections, s)
+	}
+	r.w.advance(int(size))
+	return nil
+}
+
+// What keeping these costs beside their strings, roughly, in bytes.
+const (
+	sectionCost    = 200
+	interfaceCost  = 400
+	statisticsCost = 300
+	nameCost       = 80
+	stringCost     = 16
+	customCost     = 64
+)
+
+func (r *Reader) readPacket(body []byte) error {
+	if len(body) < 20 {
+		return r.bad("packet block of %d bytes is too short", len(body)+minBlock)
+	}
+	p := &r.packet
+	*p = Packet{}
+	id := r.big.uint32(body)
+	if err := r.findInterface(id); err != nil {
+		return err
+	}
+	p.HasTime = true
+	p.Time = p.Interface.clock.time(r.big.timestamp(body[4:]))
+	return r.setData(body[20:], r.big.uint32(body[12:]), r.big.uint32(body[16:]))
+}
+
+// readSimplePacket reads a Simple Packet Block: it belongs to the first
+// interface, has no timestamp, and leaves its captured length to be found from
+// the snap length.
+func (r *Reader) readSimplePacket(body []byte) error {
+	if len(body) < 4 {
+		return r.bad("simple packet block of %d bytes is too short", len(body)+minBlock)
+	}
+	r.packet = Packet{}
+	if err := r.findInterface(0); err != nil {
+		return err
+	}
+	length := r.big.uint32(body)
+	capLen := length
+	if snapLen := r.packet.Interface.SnapLen; snapLen != 0 {
+		capLen = min(capLen, snapLen)
+	}
+	padded := (uint64(capLen) + 3) &^ 3
+	if padded > uint64(len(body)-4) {
+		return r.bad("captured length %d exceeds the %d bytes in the block", capLen, len(body)-4)
+	}
+	// What follows the data is not options, this block has none.
+	return r.setData(body[4:4+padded], capLen, length)
+}
+
+// readOldPacket reads the obsolete Packet Block.
+func (r *Reader) readOldPacket(body []byte) error {
+	if len(body) < 20 {
+		return r.bad("packet block of %d bytes is too short", len(body)+minBlock)
+	}
+	p := &r.packet
+	*p = Packet{}
+	if err := r.findInterface(uint32(r.big.uint16(body))); err != nil {
+		return err
+	}
+	if drops := r.big.uint16(body[2:]); drops != math.MaxUint16 {
+		p.Dropped = Count(uint64(drops))
+	}
+	p.HasTime = true
+	p.Time = p.Interface.clock.time(r.big.timestamp(body[4:]))
+	return r.setData(body[20:], r.big.uint32(body[12:]), r.big.uint32(body[16:]))
+}
+
+func (r *Reader) findInterface(id uint32) error {
+	if uint64(id) >= uint64(len(r.ng.interfaces)) {
+		return r.bad("packet from interface %d, where %d are described", id, len(r.ng.interfaces))
+	}
+	r.packet.InterfaceID = int(id)
+	r.packet.Interface = r.ng.interfaces[id]
+	return nil
+}
+
+// setData sets the data of r.packet from the rest of its block. A packet
+// longer than the snap length is let pass, as tshark does and libpcap does
+// not: the bytes are there.
+func (r *Reader) setData(b []byte, capLen, length uint32) error {
+	p := &r.packet
+	if most := p.Interface.LinkType.maxSnapLen(); capLen > most {
+		return r.bad("captured length %d exceeds the maximum of %d for link type %v", capLen, most, p.Interface.LinkType)
+	}
+	if int(capLen) > len(b) {
+		return r.bad("captured length %d exceeds the %d bytes in the block", capLen, len(b))
+	}
+	p.Data = b[:capLen:capLen]
+	p.Length = length
+	if rest := b[(capLen+3)&^3:]; len(rest) > 0 {
+		r.readPacketOptions(rest)
+	}
+	return nil
+}
+
+// maxPacketComments bounds the memory that the comments of one packet take.
+const maxPacketComments = 1000
+
+// readPacketOptions reads what it can: damaged options don't cost the packet.
+func (r *Reader) readPacketOptions(b []byte) {
+	p := &r.packet
+	options := optionList{b, r.big}
+	for {
+		code, value, ok, _ := options.next()
+		switch {
+		case !ok:
+			return
+		case code == optComment:
+			if len(p.Comments) < maxPacketComments {
+				p.Comments = append(p.Comments, string(value))
+			}
+		case code == optPacketFlags && len(value) == 4:
+			p.Flags = Flags(r.big.uint32(value))
+		case code == optPacketDropped && len(value) == 8:
+			p.Dropped = Count(r.big.uint64(value))
+		}
+	}
+}
+
+func (r *Reader) addComment(comments []string, value []byte) []string {
+	if !r.keep(len(value) + stringCost) {
+		return comments
+	}
+	return append(comments, string(value))
+}

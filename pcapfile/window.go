@@ -1,0 +1,56 @@
+package pcapfile
+
+import "io"
+
+// windowSize is how much a Reader reads at a time.
+const windowSize = 256 << 10
+
+// window is a view of the input that moves forward. It grows to hold what is
+// asked for, but only as bytes arrive: a length in a damaged file costs
+// no more memory than the file has bytes, twice over.
+type window struct {
+	r          io.Reader
+	buf        []byte
+	start, end int   // of the bytes not consumed
+	offset     int64 // of start in the file
+	err        error // why no more bytes come; io.EOF at the end of the input
+}
+
+// peek returns the next n bytes without consuming them, or fewer if the input
+// ends before or fails. They are valid until the next peek.
+func (w *window) peek(n int) []byte {
+	if w.end-w.start < n {
+		w.fill(n)
+	}
+	return w.buf[w.start:min(w.start+n, w.end)]
+}
+
+func (w *window) advance(n int) {
+	w.start += n
+	w.offset += int64(n)
+}
+
+func (w *window) fill(n int) {
+	// What is kept moves to the front, so that the reads are large.
+	w.end = copy(w.buf, w.buf[w.start:w.end])
+	w.start = 0
+	empty := 0
+	for w.end < n && w.err == nil {
+		if w.end == len(w.buf) {
+			grown := make([]byte, 2*len(w.buf))
+			copy(grown, w.buf)
+			w.buf = grown
+		}
+		var k int
+		k, w.err = w.r.Read(w.buf[w.end:])
+		if k < 0 || k > len(w.buf)-w.end {
+			k, w.err = 0, io.ErrNoProgress
+		}
+		w.end += k
+		if empty++; k > 0 {
+			empty = 0
+		} else if empty == 100 && w.err == nil {
+			w.err = io.ErrNoProgress
+		}
+	}
+}

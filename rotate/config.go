@@ -1,0 +1,221 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Bounds and defaults, in bytes.
+const (
+	// MinSegmentSize is the smallest bound for a file of a set. The longest
+	// packet fits into it, with what a file begins and ends with.
+	MinSegmentSize = 512 << 10
+
+	defaultBudget         = 10_000_000_000
+	defaultBudgetPercent  = 10
+	defaultKeepPercent    = 5
+	leastDefaultSegment   = 16_000_000
+	mostDefaultSegment    = 1_000_000_000
+	defaultSegmentsBudget = 100 // files that a budget holds
+)
+
+// Defaults of Config.
+const (
+	DefaultSegmentDuration = time.Hour
+	DefaultFlush           = time.Second
+	DefaultSync            = 5 * time.Second
+	DefaultWriteBuffer     = 256 << 20
+)
+
+// Amount is a size in bytes, or a percentage of the file system's size.
+// The zero Amount is not given.
+type Amount struct {
+	Bytes   int64
+	Percent float64
+}
+
+// ParseAmount reads sizes such as 100M, 1.5GB, 2GiB and 10%. A bare number is
+// a number of unit bytes.
+func ParseAmount(s string, unit int64) (Amount, error) {
+	bad := func(why string) (Amount, error) {
+		return Amount{}, fmt.Errorf("size %q: %s; write it as 100M, 1.5GB, 2GiB or 10%%", s, why)
+	}
+	if number, ok := strings.CutSuffix(s, "%"); ok {
+		p, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(p > 0 && p <= 100) {
+			return bad("not a percentage between 0 and 100")
+		}
+		return Amount{Percent: p}, nil
+	}
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		if !(n > 0 && n*float64(unit) < 1<<62) {
+			return bad("not a positive size")
+		}
+		return Amount{Bytes: int64(n * float64(unit))}, nil
+	}
+	n, err := humanize.ParseBytes(s)
+	switch {
+	case err != nil:
+		return bad("not understood")
+	case n == 0 || n >= 1<<62:
+		return bad("not a positive size")
+	}
+	return Amount{Bytes: int64(n)}, nil
+}
+
+// IsZero reports whether the amount was not given.
+func (a Amount) IsZero() bool { return a == Amount{} }
+
+// Of returns the amount in bytes on a file system of the given size.
+func (a Amount) Of(total int64) int64 {
+	if a.Percent != 0 {
+		return int64(float64(total) / 100 * a.Percent)
+	}
+	return a.Bytes
+}
+
+func (a Amount) String() string {
+	if a.Percent != 0 {
+		return strconv.FormatFloat(a.Percent, 'f', -1, 64) + " %"
+	}
+	return Size(a.Bytes)
+}
+
+// Size formats a number of bytes for people, in powers of 1000.
+func Size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
+
+// Config says where records go and within which bounds. One of Stream, File
+// and Name is set.
+type Config struct {
+	// Stream takes the records instead of files. It is not closed.
+	Stream io.Writer
+	// File is the one file that is written, in Dir. It must not exist.
+	File string
+	// Name is the set's name, with which its files begin.
+	Name string
+	// Ext is the extension of the set's files, with the dot.
+	Ext string
+	// Dir is the directory; MakeDir creates it, mode 0700, if it is missing.
+	Dir     string
+	MakeDir bool
+
+	// SegmentSize bounds a file of the set, in bytes. Default: a hundredth of
+	// the budget, between 16 MB and 1 GB.
+	SegmentSize Amount
+	// SegmentDuration starts a file on each of its multiples since the epoch,
+	// by the clock, in UTC. Default: DefaultSegmentDuration.
+	SegmentDuration time.Duration
+	// SegmentCount bounds the number of files. 0: no bound.
+	SegmentCount int
+	// Budget bounds the bytes of all files of the set together. Default: 10 GB
+	// or 10 % of the file system, whichever is less.
+	Budget Amount
+	// KeepFree is what is left free on the file system. Default: 5 %.
+	KeepFree Amount
+	// MaxAge deletes files whose last packet is older. 0: no bound.
+	MaxAge time.Duration
+	// NoDelete ends the writing with ErrFull instead of deleting a file.
+	NoDelete bool
+
+	// WriteBuffer bounds the memory between front and back, in bytes.
+	// Default: DefaultWriteBuffer, or a sixteenth of memory if that is less.
+	WriteBuffer int64
+	// Flush is how old a published record may get before it is handed to the
+	// operating system; negative means at once. Default: DefaultFlush.
+	Flush time.Duration
+	// Sync is how old it may get before it is on the disk: what a power cut
+	// may cost. Default: DefaultSync.
+	Sync time.Duration
+
+	// Header appends what a file begins with. first is false where the one
+	// file of Config.File goes on after a gap. It is called by the front.
+	Header func(dst []byte, first bool) []byte
+	// Trailer appends what a file ends with. cut says that records which were
+	// appended are missing from the file. Front and back call it, one at a time
+	// for each file; it must not call the Writer.
+	Trailer func(dst []byte, cut bool) []byte
+	// Records returns the length of the whole records at the start of p, and
+	// how many of them are packets.
+	Records func(p []byte) (n, packets int)
+
+	// Log is told what happens to files. Default: nothing is logged.
+	Log *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// ErrFull is why a Writer with NoDelete ends.
+var ErrFull = errors.New("the set is full")
+
+func (c *Config) withDefaults() (Config, error) {
+	out := *c
+	if out.Log == nil {
+		out.Log = slog.New(slog.DiscardHandler)
+	}
+	if out.Now == nil {
+		out.Now = time.Now
+	}
+	if out.SegmentDuration == 0 {
+		out.SegmentDuration = DefaultSegmentDuration
+	}
+	if out.Flush == 0 {
+		out.Flush = DefaultFlush
+	}
+	if out.Sync == 0 {
+		out.Sync = DefaultSync
+	}
+	switch {
+	case out.Header == nil || out.Trailer == nil || out.Records == nil:
+		return out, errors.New("rotate: Header, Trailer and Records must be set")
+	case out.SegmentDuration < time.Second:
+		return out, fmt.Errorf("segment duration %v: must be at least 1s", out.SegmentDuration)
+	case out.SegmentCount < 0 || out.SegmentCount == 1:
+		return out, fmt.Errorf("segment count %d: must be at least 2, one being written and one kept", out.SegmentCount)
+	case out.MaxAge < 0:
+		return out, fmt.Errorf("maximum age %v: must be positive", out.MaxAge)
+	case out.Sync < 100*time.Millisecond:
+		return out, fmt.Errorf("sync interval %v: must be at least 100ms", out.Sync)
+	case out.Name != "":
+		return out, checkName(out.Name)
+	}
+	return out, nil
+}
+
+// bounds are Config's amounts in bytes, on the file system at hand.
+type bounds struct {
+	segment, budget, keepFree int64
+}
+
+func (c *Config) bounds(total int64) (bounds, error) {
+	b := bounds{segment: c.SegmentSize.Of(total), budget: c.Budget.Of(total), keepFree: c.KeepFree.Of(total)}
+	if c.KeepFree.IsZero() {
+		b.keepFree = Amount{Percent: defaultKeepPercent}.Of(total)
+	}
+	if c.Name == "" {
+		return b, nil
+	}
+	if c.Budget.IsZero() {
+		b.budget = min(defaultBudget, Amount{Percent: defaultBudgetPercent}.Of(total))
+	}
+	if c.SegmentSize.IsZero() {
+		b.segment = min(max(b.budget/defaultSegmentsBudget, leastDefaultSegment), mostDefaultSegment)
+		// On a small disk, or with a small budget, two files must still fit.
+		b.segment = max(min(b.segment, b.budget/2), MinSegmentSize)
+	}
+	switch {
+	case b.segment < MinSegmentSize:
+		return b, fmt.Errorf("segment size %s: must be at least %s", Size(b.segment), Size(MinSegmentSize))
+	case b.budget < 2*b.segment && c.Budget.IsZero():
+		return b, fmt.Errorf("the default budget of %s (10 %% of the file system) holds fewer than two segments of %s: give --disk-budget, or a smaller segment size", Size(b.budget), Size(b.segment))
+	case b.budget < 2*b.segment:
+		return b, fmt.Errorf("disk budget %s: must hold at least two segments of %s: raise the budget, or give a smaller segment size", Size(b.budget), Size(b.segment))
+	}
+	return b, nil
+}
