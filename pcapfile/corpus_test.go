@@ -220,6 +220,9 @@ func TestCorpusAgainstCapinfos(t *testing.T) {
 			}
 		}
 	}
+	dicom, err := filepath.Glob(filepath.Join(corpus, "dicom", "*.pcap"))
+	require.NoError(t, err)
+	paths = append(paths, dicom...)
 	// -c packets, -d data size, -a and -e earliest and latest time, as a
 	// table, times in seconds.
 	args := append([]string{"-T", "-r", "-M", "-S", "-c", "-d", "-a", "-e"}, paths...)

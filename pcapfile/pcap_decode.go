@@ -107,7 +107,7 @@ func (r *Reader) nextRecord() error {
 
 	pkt := &r.packet
 	pkt.Time = time.Unix(int64(sec), int64(frac)*p.fraction).UTC()
-	pkt.Data = b[p.headerSize:]
+	pkt.Data = b[p.headerSize:size:size]
 	if capLen > p.snapLen {
 		// Solaris 2.3 wrote such files; libpcap hands out no more than
 		// the header promises.

@@ -19,10 +19,10 @@ type window struct {
 // peek returns the next n bytes without consuming them, or fewer if the input
 // ends before or fails. They are valid until the next peek.
 func (w *window) peek(n int) []byte {
-	if w.end-w.start < n {
-		w.fill(n)
+	if end := w.start + n; end <= w.end {
+		return w.buf[w.start:end]
 	}
-	return w.buf[w.start:min(w.start+n, w.end)]
+	return w.fill(n)
 }
 
 func (w *window) advance(n int) {
@@ -30,7 +30,8 @@ func (w *window) advance(n int) {
 	w.offset += int64(n)
 }
 
-func (w *window) fill(n int) {
+// fill reads until n bytes are there or no more come.
+func (w *window) fill(n int) []byte {
 	// What is kept moves to the front, so that the reads are large.
 	w.end = copy(w.buf, w.buf[w.start:w.end])
 	w.start = 0
@@ -53,4 +54,5 @@ func (w *window) fill(n int) {
 			w.err = io.ErrNoProgress
 		}
 	}
+	return w.buf[:min(n, w.end)]
 }

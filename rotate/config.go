@@ -183,7 +183,7 @@ func (c *Config) withDefaults() (Config, error) {
 	case out.Sync < 100*time.Millisecond:
 		return out, fmt.Errorf("sync interval %v: must be at least 100ms", out.Sync)
 	case out.Name != "":
-		return out, checkName(out.Name)
+		return out, CheckName(out.Name)
 	}
 	return out, nil
 }

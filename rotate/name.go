@@ -22,6 +22,15 @@ func (n fileName) String() string {
 	return fmt.Sprintf("%s-%s-%06d%s", n.set, n.start.UTC().Format(nameTime), n.seq, n.ext)
 }
 
+// ParseName takes the name of a set's file apart: the set's name, when the file
+// was begun (UTC, to the second), its number in the sequence, and its extension
+// with the dot. ok says whether it is such a name; whose file it is, is another
+// question.
+func ParseName(file string) (set string, start time.Time, seq uint64, ext string, ok bool) {
+	n, ok := parseName(file)
+	return n.set, n.start, n.seq, n.ext, ok
+}
+
 // parseName takes a file's name apart, and reports whether it is one that a
 // set writes: anything that String wouldn't give is not.
 func parseName(s string) (fileName, bool) {
@@ -71,9 +80,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// checkName refuses names that would lead out of the directory, hide the
-// files, or make a mess of a terminal.
-func checkName(name string) error {
+// CheckName refuses names for a set that would lead out of the directory, hide
+// the files, or make a mess of a terminal.
+func CheckName(name string) error {
 	for _, r := range name {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.@+", r)) {
 			return fmt.Errorf("name %q: only letters, digits and -_.@+ may be used", name)

@@ -81,8 +81,8 @@ type Recorder struct {
 // errCounted is why a Recorder stops after Config.Count packets.
 var errCounted = errors.New("the packets asked for are captured")
 
-// New opens the interfaces and the first file. Packets are received from then
-// on; Run takes them. Nothing is left behind if it fails.
+// New opens the interfaces. Packets are received from then on, into the rings.
+// Begin and then Run follow.
 func New(cfg *Config) (*Recorder, error) {
 	r := &Recorder{cfg: *cfg, log: cfg.Log}
 	if r.log == nil {
@@ -113,11 +113,10 @@ func New(cfg *Config) (*Recorder, error) {
 	if r.cfg.Filter != nil {
 		r.enc.filter = r.cfg.Filter.Text
 	}
-	if err := r.open(); err != nil {
-		for _, s := range r.sources {
-			err = errors.Join(err, s.close())
+	for _, name := range r.cfg.Interfaces {
+		if err := r.addSource(name); err != nil {
+			return nil, errors.Join(err, r.closeSources())
 		}
-		return nil, err
 	}
 	return r, nil
 }
@@ -134,19 +133,22 @@ func comments(s string) []string {
 	return out
 }
 
-func (r *Recorder) open() error {
-	for _, name := range r.cfg.Interfaces {
-		for _, s := range r.sources {
-			if s.name == name {
-				return fmt.Errorf("interface %q is named twice", name)
-			}
+func (r *Recorder) addSource(name string) error {
+	for _, s := range r.sources {
+		if s.name == name {
+			return fmt.Errorf("interface %q is named twice", name)
 		}
-		s := &source{name: name, r: r}
-		if err := s.open(); err != nil {
-			return err
-		}
-		r.sources = append(r.sources, s)
 	}
+	s := &source{name: name, r: r}
+	if err := s.open(); err != nil {
+		return err
+	}
+	r.sources = append(r.sources, s)
+	return nil
+}
+
+// Begin opens the first file. Nothing of it is left behind if it fails.
+func (r *Recorder) Begin() error {
 	f := r.cfg.Files
 	f.Log, f.Now = r.log, r.cfg.Now
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
@@ -182,7 +184,7 @@ func (r *Recorder) trailer(dst []byte, cut bool) []byte {
 
 // Run takes packets until ctx is done, the packets asked for are there, or
 // nothing can be written any more. Then it takes what the rings still hold, and
-// closes the files. The error is nil where all of that went well.
+// ends the files. The error is nil where all of that went well.
 func (r *Recorder) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r.stopping = cancel
@@ -218,19 +220,17 @@ func (r *Recorder) Run(ctx context.Context) error {
 	if e := <-clock; e != nil && !errors.Is(err, e) {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, r.close(err))
+	return errors.Join(err, r.closeFiles(err))
 }
 
-// close closes files and interfaces once nobody uses them any more.
-func (r *Recorder) close(before error) error {
+// closeFiles ends the files once nothing more comes, and checks the sums.
+// before is what went wrong before.
+func (r *Recorder) closeFiles(before error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.files.Close()
 	if before != nil && errors.Is(err, before) {
 		err = nil
-	}
-	for _, s := range r.sources {
-		err = errors.Join(err, s.close())
 	}
 	f := r.files.Stats()
 	if seen := r.seen.Load(); seen != f.Written+f.Dropped {
@@ -239,10 +239,28 @@ func (r *Recorder) close(before error) error {
 	return err
 }
 
+// Close closes the interfaces, and the files if Run did not.
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var err error
+	if r.files != nil {
+		err = r.files.Close()
+	}
+	return errors.Join(err, r.closeSources())
+}
+
+func (r *Recorder) closeSources() error {
+	var err error
+	for _, s := range r.sources {
+		err = errors.Join(err, s.close())
+	}
+	return err
+}
+
 // clock ends files when their time has come, with or without packets, and
 // takes up writing when there is room again.
 func (r *Recorder) clock(ctx context.Context) error {
-	const often = 10 * time.Second // timers stand still while the machine sleeps
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -252,31 +270,37 @@ func (r *Recorder) clock(ctx context.Context) error {
 		case <-timer.C:
 		case <-r.files.Attention():
 		}
-		due, err := r.tick()
+		next, err := r.tick()
 		if err != nil {
 			return err
 		}
-		timer.Reset(min(due, often))
+		timer.Reset(next)
 	}
 }
 
-// late is how long after its time a file ends if no packet ends it: by then the
-// packets of its time have come out of the ring.
-const late = capture.DefaultRetireTimeout + 50*time.Millisecond
+const (
+	// late is how long after its time a file ends if no packet ends it: by then
+	// the packets of its time have come out of the ring.
+	late = capture.DefaultRetireTimeout + 50*time.Millisecond
+	// often is how often the time is looked at: timers stand still while the
+	// machine sleeps.
+	often = 10 * time.Second
+)
 
+// tick ends the current file if its time has come, and returns when to look
+// again.
 func (r *Recorder) tick() (time.Duration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, err := r.files.Ready(); err != nil {
 		return 0, err
 	}
-	if due := r.files.Due(); due > 0 {
-		return due + late, nil
+	if r.files.Due() == 0 {
+		if err := r.files.Rotate(0); err != nil {
+			return 0, err
+		}
 	}
-	if err := r.files.Rotate(0); err != nil {
-		return 0, err
-	}
-	return r.files.Due() + late, nil
+	return min(r.files.Due(), often) + late, nil
 }
 
 // Rotate ends the current file and begins another.

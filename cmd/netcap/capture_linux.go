@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"netcap/internal/daemon"
+	"netcap/internal/record"
+)
+
+const captureLong = `Captures packets in the foreground until it is interrupted. Without flags it
+captures docker0 if there is one, else the interface of the default route, into a
+set of pcapng files that stays inside a disk budget: in /var/lib/netcap/NAME for
+root, in $XDG_STATE_HOME/netcap/NAME for others.
+
+Sizes are written as 100M, 1.5GB, 2GiB or 10% (of the file system), durations as
+90s, 1h or 7d; a bare number is millions of bytes for -C, and seconds for -G.
+
+SIGINT and SIGTERM end the capture, a second one at once; SIGHUP re-opens the
+log, SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 4 not permitted.`
+
+const captureExample = `  sudo netcap                                  # docker0, 10 GB at most
+  sudo netcap -i eth0 --disk-budget 200GB --max-age 30d
+  sudo netcap -i any -w /data/all.pcapng -c 1000
+  sudo netcap -i eth0 -w - | tcpdump -nr -`
+
+func newCaptureCommand() *cobra.Command {
+	o := &captureOptions{}
+	cmd := &cobra.Command{
+		Use:     "netcap [FLAGS] [FILTER…]",
+		Short:   "Capture packets, for months, inside a disk budget",
+		Long:    captureLong,
+		Example: captureExample,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.read != "" {
+				read, _, err := cmd.Find([]string{"read"})
+				if err != nil {
+					return err
+				}
+				return read.RunE(read, append([]string{o.read}, args...))
+			}
+			return capturePackets(o, args)
+		},
+	}
+	o.register(cmd.Flags())
+	return cmd
+}
+
+// minProcs is one processor, as Go counts them, for each goroutine that may be
+// waiting in a system call, and one for the others.
+const minProcs = 4
+
+func capturePackets(o *captureOptions, filter []string) (err error) {
+	cfg, err := o.config(filter)
+	if err != nil {
+		return err
+	}
+	terminal := newStatusLine(os.Stderr, !o.quiet && term.IsTerminal(int(os.Stderr.Fd())))
+	log := daemon.NewLog(o.logFile, terminal, o.level())
+	defer func() { err = errors.Join(err, log.Close()) }()
+	cfg.Log = log.Logger
+
+	// A goroutine that waits for the disk keeps its processor, as Go counts
+	// them, for up to 10 ms: the one that empties the ring needs another,
+	// however few the machine has.
+	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
+
+	rec, err := record.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rec.Close()) }()
+	if path, err := o.pidPath(); err != nil {
+		return err
+	} else if path != "" {
+		pid, err := daemon.LockPIDFile(path)
+		if err != nil {
+			return err
+		}
+		defer pid.Release() //nolint:errcheck // the lock ends with the process, whatever is in the file
+	}
+	if err := rec.Begin(); err != nil {
+		return err
+	}
+	begun := rec.Status()
+	log.Info("capturing", "interfaces", cfg.Interfaces, "to", o.destination(begun), "budget", budget(begun))
+
+	ctx, stop := stopOnSignal(log)
+	defer stop()
+	watch, stopWatching := context.WithCancel(ctx)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		observe(watch, rec, log, terminal)
+	}()
+	err = rec.Run(ctx)
+	stopWatching()
+	<-watching
+	terminal.clear()
+	if errors.Is(err, syscall.EPIPE) { // whoever read the stream has enough
+		err = nil
+	}
+	summarize(os.Stderr, rec.Status(), o)
+	return err
+}
+
+// stopOnSignal returns a context that ends with the first SIGINT or SIGTERM.
+// The second ends the process.
+func stopOnSignal(log *daemon.Log) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for s := range signals {
+			if ctx.Err() != nil {
+				fmt.Fprintln(os.Stderr, "netcap: stopped at once: what was not yet written is lost")
+				os.Exit(exitFailed)
+			}
+			log.Debug("stopping", "signal", s.String())
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// How often the status is shown on a terminal, and logged elsewhere.
+const (
+	statusInterval = time.Second
+	logInterval    = time.Minute
+)
+
+// observe shows how the capture does, and obeys the signals that ask about it,
+// until ctx is done.
+func observe(ctx context.Context, rec *record.Recorder, log *daemon.Log, line *statusLine) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	interval := logInterval
+	if line.on {
+		interval = statusInterval
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	before := rec.Status()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			now := rec.Status()
+			if line.on {
+				line.show(statusText(now, before, interval))
+			} else if now.Received != before.Received {
+				logStatus(log, now)
+			}
+			before = now
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP:
+				if err := log.Reopen(); err != nil {
+					log.Error("re-opening the log", "error", err)
+				}
+			case syscall.SIGUSR1:
+				logStatus(log, rec.Status())
+			case syscall.SIGUSR2:
+				if err := rec.Rotate(); err != nil {
+					log.Error("rotating", "error", err)
+				}
+			}
+		}
+	}
+}
+
+func logStatus(log *daemon.Log, s record.Status) {
+	log.Info("status", slog.Group("packets", "received", s.Received, "written", s.Written,
+		"dropped_kernel", s.DroppedKernel, "dropped_disk", s.DroppedDisk),
+		"current_file", s.Files.Current, "set_bytes", s.Files.Set, "budget_bytes", s.Files.Budget, "free_bytes", s.Files.Free)
+}
+
+// summarize prints what tcpdump does at the end, and the files.
+func summarize(w io.Writer, s record.Status, o *captureOptions) {
+	if o.quiet {
+		return
+	}
+	fmt.Fprintf(w, "%s captured\n", count(s.Written, "packet"))
+	fmt.Fprintf(w, "%s received by filter\n", count(s.Received, "packet"))
+	fmt.Fprintf(w, "%s dropped by kernel\n", count(s.DroppedKernel, "packet"))
+	if s.DroppedDisk > 0 {
+		fmt.Fprintf(w, "%s dropped because they could not be written\n", count(s.DroppedDisk, "packet"))
+	}
+	switch {
+	case o.write == "-":
+	case s.Files.Files == 1:
+		fmt.Fprintf(w, "1 file: %s\n", s.Files.Current)
+	default:
+		fmt.Fprintf(w, "%s in %s\n", count(s.Files.Files, "file"), filepath.Dir(s.Files.Current))
+	}
+}

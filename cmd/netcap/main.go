@@ -1,0 +1,68 @@
+// Netcap captures packets for months inside a disk budget, says truthfully what
+// it lost, and answers questions about what it captured.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when the program is built.
+var version = "devel"
+
+// Exit statuses.
+const (
+	exitFailed       = 1
+	exitUsage        = 2
+	exitNotPermitted = 4
+)
+
+// usageError is an error of the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errSilent ends the program with exitFailed after errors were printed.
+var errSilent = errors.New("reported already")
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return 0
+	}
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintln(os.Stderr, "netcap: "+oneLine(err))
+	}
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, fs.ErrPermission):
+		return exitNotPermitted
+	}
+	return exitFailed
+}
+
+// oneLine is an error on one line, as joined errors aren't.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+func newRootCommand() *cobra.Command {
+	root := newCaptureCommand()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newReadCommand(), newInfoCommand(), newListCommand(), newVersionCommand(), newManCommand())
+	return root
+}
