@@ -174,7 +174,8 @@ func AppendNames(dst []byte, names []Name) []byte {
 // Private Enterprise Number pen understands. The data is padded with zeros to
 // a multiple of 4 bytes and its own length is not recorded. A program that
 // rewrites the file keeps the block only if it is copyable. More than
-// 1 MiB of data is cut to that.
+// 1 MiB of data is cut to that. Mind that Wireshark and tshark show the block
+// as one more record, without a time, and count it as such.
 func AppendCustom(dst []byte, pen uint32, data []byte, copyable bool) []byte {
 	typ := uint32(blockCustom)
 	if !copyable {
