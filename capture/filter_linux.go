@@ -48,8 +48,10 @@ func prefilter(d Direction, ifi *net.Interface) []bpf.Instruction {
 		return []bpf.Instruction{loadType, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: outgoing, SkipTrue: 1}, ret}
 	case ifi.Index == 0:
 		return []bpf.Instruction{
-			loadType, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: outgoing, SkipTrue: 3},
-			bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: loopbackIndex, SkipTrue: 1},
+			loadType,
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: outgoing, SkipTrue: 3},
+			bpf.LoadExtension{Num: bpf.ExtInterfaceIndex},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: loopbackIndex, SkipTrue: 1},
 			ret,
 		}
 	}

@@ -35,7 +35,7 @@ type Handle struct {
 	stats    Stats
 	stopped  time.Time // when Stop was called
 	closing  bool
-	leased   bool // a batch is out: the ring stays mapped
+	inUse    bool // Next runs, or a batch is out: the ring stays mapped
 	unmapped bool
 }
 
@@ -73,6 +73,36 @@ func (h *Handle) Interface() (index int, hardwareType uint16, err error) { retur
 // out; an error that is ErrInterfaceDown, after which it can be called again;
 // one that is ErrInterfaceGone; and net.ErrClosed after Close.
 func (h *Handle) Next() (*Batch, error) {
+	if !h.use() {
+		return nil, net.ErrClosed
+	}
+	b, err := h.await()
+	if err != nil {
+		h.leave()
+	}
+	return b, err
+}
+
+// use keeps the ring mapped until leave, unless it is closed already.
+func (h *Handle) use() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.inUse = !h.closing
+	return h.inUse
+}
+
+func (h *Handle) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.inUse = false
+	if h.closing {
+		// The error of unmapping, if there were one, has nobody to go to: Close
+		// has returned.
+		_ = h.unmap()
+	}
+}
+
+func (h *Handle) await() (*Batch, error) {
 	block := h.blocks[h.next]
 	ready := func() bool { return tpacket.Status(block)&unix.TP_STATUS_USER != 0 }
 	for {
@@ -147,12 +177,13 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 	}
 	if h.down {
 		h.down = false
-		if err := h.sock.SetReadDeadline(time.Time{}); err != nil {
-			return nil, err
+		if h.stopped.IsZero() { // Stop's deadline is another matter
+			if err := h.sock.SetReadDeadline(time.Time{}); err != nil {
+				return nil, err
+			}
 		}
 	}
 	h.next = (h.next + 1) % len(h.blocks)
-	h.leased = true
 	desc := tpacket.Header(block)
 	h.seen += uint64(desc.Num_pkts)
 	h.batch = Batch{
@@ -167,12 +198,7 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 
 func (h *Handle) release(block []byte) {
 	tpacket.SetStatus(block, unix.TP_STATUS_KERNEL)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.leased = false
-	if h.closing {
-		h.unmap()
-	}
+	h.leave()
 }
 
 // dropAll is a program that accepts nothing.
@@ -207,8 +233,11 @@ func (h *Handle) drained() (bool, error) {
 	if h.closing {
 		return false, net.ErrClosed
 	}
-	if h.stopped.IsZero() || time.Since(h.stopped) < settle {
+	if h.stopped.IsZero() {
 		return false, nil
+	}
+	if time.Since(h.stopped) < settle {
+		return false, h.sock.SetReadDeadline(h.stopped.Add(settle))
 	}
 	if err := h.readStats(); err != nil {
 		return false, err
@@ -248,7 +277,7 @@ func (h *Handle) readStats() error {
 }
 
 // Close ends the capture at once; what the ring holds is lost. The memory of a
-// batch on lease stays valid until it is released. Stats keeps the last totals.
+// batch on lease stays valid, and the socket open, until it is released. Stats keeps the last totals.
 func (h *Handle) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -258,7 +287,7 @@ func (h *Handle) Close() error {
 	statsErr := h.readStats()
 	h.closing = true
 	err := h.sock.SetReadDeadline(time.Unix(1, 0))
-	if !h.leased {
+	if !h.inUse {
 		err = h.unmap()
 	}
 	return errors.Join(err, statsErr)
