@@ -120,11 +120,24 @@ func (c *Config) withDefaults() (Config, error) {
 	return out, nil
 }
 
+// Link is the interface that a capture is bound to.
+type Link struct {
+	// Index is the index of the interface (netdevice(7)), 0 for Any, and -1
+	// once it was deleted.
+	Index int
+	// HardwareType is the ARPHRD_ number that tells what its frames begin with.
+	HardwareType uint16
+	// Up tells that packets can come.
+	Up bool
+}
+
 // Errors of Next that tell of the interface. They are wrapped with its name.
 var (
 	// ErrInterfaceDown: the interface was or went down. Next can be called
 	// again; it goes on when the interface comes up.
 	ErrInterfaceDown = errors.New("interface is down")
+	// ErrInterfaceUp: the interface is up again. Next goes on.
+	ErrInterfaceUp = errors.New("interface is up")
 	// ErrInterfaceGone: the interface was deleted. Nothing more will come;
 	// an interface made anew under the same name needs a new Handle.
 	ErrInterfaceGone = errors.New("interface is gone")

@@ -28,12 +28,13 @@ type Handle struct {
 	blocks [][]byte
 	next   int // index of the block that Next waits for
 	batch  Batch
-	down   bool // ErrInterfaceDown was returned, and no packet came since
+	down   bool // ErrInterfaceDown was returned, and ErrInterfaceUp not yet
 
 	mu       sync.Mutex
 	seen     uint64 // packets in the batches handed out
 	stats    Stats
-	stopped  time.Time // when Stop was called
+	ending   time.Time // since when no more packets are accepted
+	stopped  bool      // by Stop, else because the interface is gone
 	closing  bool
 	inUse    bool // Next runs, or a batch is out: the ring stays mapped
 	unmapped bool
@@ -62,16 +63,15 @@ func New(s Socket, cfg *Config) (*Handle, error) {
 // and why it is not a ring of the size asked for, or nil.
 func (h *Handle) Mode() (mode string, reason error) { return h.mode, h.degrade }
 
-// Interface returns the index of the interface, 0 for Any, and the ARPHRD_
-// number that tells what its frames begin with.
-func (h *Handle) Interface() (index int, hardwareType uint16, err error) { return h.sock.Bound() }
+// Link returns the interface, as it is now.
+func (h *Handle) Link() (Link, error) { return h.sock.Link() }
 
 // Next waits for packets and returns them on lease: until Release is called
 // the kernel has one block less, and Next must not be called again.
 //
 // It returns io.EOF after Stop, once all that was received has been handed
-// out; an error that is ErrInterfaceDown, after which it can be called again;
-// one that is ErrInterfaceGone; and net.ErrClosed after Close.
+// out; errors that are ErrInterfaceDown and ErrInterfaceUp, after which it can
+// be called again; one that is ErrInterfaceGone; and net.ErrClosed after Close.
 func (h *Handle) Next() (*Batch, error) {
 	if !h.use() {
 		return nil, net.ErrClosed
@@ -109,11 +109,11 @@ func (h *Handle) await() (*Batch, error) {
 		if ready() {
 			return h.lease(block)
 		}
-		if done, err := h.drained(); done || err != nil {
+		if err := h.drained(); err != nil {
 			if ready() { // retired while we looked
 				continue
 			}
-			return nil, cmpErr(err, io.EOF)
+			return nil, err
 		}
 		if err := h.wait(ready); err != nil {
 			return nil, err
@@ -121,51 +121,64 @@ func (h *Handle) await() (*Batch, error) {
 	}
 }
 
-// goneInterval is how often an interface that is down is looked at. The kernel
-// tells a socket once that its interface went down, and nothing more when it is
-// deleted after that.
-const goneInterval = 500 * time.Millisecond
+// downInterval is how often an interface that is down is looked at. The kernel
+// tells a socket once that its interface went down, and neither when it is
+// deleted after that nor when it comes up.
+const downInterval = 500 * time.Millisecond
 
 // deleted is the index that the kernel gives a socket whose interface is no
 // more (packet_notifier in net/packet/af_packet.c).
 const deleted = -1
 
-// wait waits until ready, or a deadline, and names the interface's errors.
+// wait waits until ready, or a deadline, and tells of the interface.
 func (h *Handle) wait(ready func() bool) error {
 	if h.down {
-		if err := h.sock.SetReadDeadline(time.Now().Add(goneInterval)); err != nil {
+		if err := h.setDeadline(time.Now().Add(downInterval)); err != nil {
 			return err
 		}
 	}
 	err := h.sock.Wait(ready)
-	if h.down || errors.Is(err, unix.ENETDOWN) {
-		index, _, boundErr := h.sock.Bound()
-		switch {
-		case boundErr != nil:
-			err = boundErr
-		case index == deleted && ready(): // what came before is whole
-			return nil
-		case index == deleted:
-			return fmt.Errorf("%s: %w", h.name, ErrInterfaceGone)
-		}
-	}
 	switch {
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
+	case err == nil:
 		return nil
-	case errors.Is(err, unix.ENETDOWN):
-		h.down = true
-		return fmt.Errorf("%s: %w", h.name, ErrInterfaceDown)
+	case errors.Is(err, unix.ENETDOWN), h.down && errors.Is(err, os.ErrDeadlineExceeded):
+		return h.look()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
 	case errors.Is(err, os.ErrClosed), errors.Is(err, net.ErrClosed):
 		return net.ErrClosed
 	}
 	return fmt.Errorf("%s: waiting for packets: %w", h.name, err)
 }
 
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
+// look finds out how the interface is, once it was down.
+func (h *Handle) look() error {
+	link, err := h.sock.Link()
+	was := h.down
+	h.down = err == nil && !link.Up
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", h.name, err)
+	case link.Index == deleted:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.end()
+	case h.down && !was:
+		return fmt.Errorf("%s: %w", h.name, ErrInterfaceDown)
+	case was && !h.down:
+		return errors.Join(h.setDeadline(time.Time{}), fmt.Errorf("%s: %w", h.name, ErrInterfaceUp))
 	}
-	return otherwise
+	return nil
+}
+
+// setDeadline ends waiting, but for Stop's own deadline.
+func (h *Handle) setDeadline(t time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing || !h.ending.IsZero() {
+		return nil
+	}
+	return h.sock.SetReadDeadline(t)
 }
 
 // lease hands out a block that the kernel gave up.
@@ -174,14 +187,6 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 	defer h.mu.Unlock()
 	if h.closing {
 		return nil, net.ErrClosed
-	}
-	if h.down {
-		h.down = false
-		if h.stopped.IsZero() { // Stop's deadline is another matter
-			if err := h.sock.SetReadDeadline(time.Time{}); err != nil {
-				return nil, err
-			}
-		}
 	}
 	h.next = (h.next + 1) % len(h.blocks)
 	desc := tpacket.Header(block)
@@ -214,43 +219,51 @@ const settle = 2 * time.Millisecond
 func (h *Handle) Stop() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing || !h.stopped.IsZero() {
+	if h.closing || h.stopped {
 		return nil
 	}
 	if err := h.sock.SetBPF(dropAll); err != nil {
 		return fmt.Errorf("%s: stopping: %w", h.name, err)
 	}
-	h.stopped = time.Now()
-	return h.sock.SetReadDeadline(h.stopped.Add(settle))
+	h.stopped = true
+	return h.end()
 }
 
-// drained reports whether Stop was called and all that was received before has
-// been handed out. The kernel's own count says so; should it never agree, what
-// is missing after a few retire time-outs is counted as dropped.
-func (h *Handle) drained() (bool, error) {
+// end notes that nothing more is received, and has Next look for what was.
+func (h *Handle) end() error {
+	if h.ending.IsZero() {
+		h.ending = time.Now()
+	}
+	return h.sock.SetReadDeadline(h.ending.Add(settle))
+}
+
+// drained returns io.EOF, or ErrInterfaceGone, once nothing more is received
+// and all that was has been handed out. The kernel's own count says so; should
+// it never agree, what is missing after a few retire time-outs is counted as
+// dropped.
+func (h *Handle) drained() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
-		return false, net.ErrClosed
-	}
-	if h.stopped.IsZero() {
-		return false, nil
-	}
-	if time.Since(h.stopped) < settle {
-		return false, h.sock.SetReadDeadline(h.stopped.Add(settle))
+	switch {
+	case h.closing:
+		return net.ErrClosed
+	case h.ending.IsZero():
+		return nil
+	case time.Since(h.ending) < settle:
+		return h.sock.SetReadDeadline(h.ending.Add(settle))
 	}
 	if err := h.readStats(); err != nil {
-		return false, err
+		return err
 	}
 	missing := int64(h.stats.Received - h.stats.Dropped - h.seen)
-	if missing <= 0 {
-		return true, nil
+	if missing > 0 && time.Since(h.ending) < 5*h.retire+time.Second {
+		return h.sock.SetReadDeadline(time.Now().Add(h.retire/4 + time.Millisecond))
 	}
-	if time.Since(h.stopped) > 5*h.retire+time.Second {
-		h.stats.Dropped += uint64(missing)
-		return true, nil
+	h.stats.Dropped += uint64(max(missing, 0))
+	if h.stopped {
+		return io.EOF
 	}
-	return false, h.sock.SetReadDeadline(time.Now().Add(h.retire/4 + time.Millisecond))
+	return fmt.Errorf("%s: %w", h.name, ErrInterfaceGone)
 }
 
 // Stats returns the totals since Open.

@@ -23,7 +23,7 @@ func openMessages(c *Config, ifi *net.Interface, program []bpf.RawInstruction, r
 	if err != nil {
 		return nil, explain(c.Interface, err)
 	}
-	s := &messageSocket{conn: conn}
+	s := &messageSocket{name: c.Interface, conn: conn}
 	if err = s.setUp(c, ifi, program); err != nil {
 		return nil, errors.Join(explain(c.Interface, err), conn.Close())
 	}
@@ -38,6 +38,7 @@ func openMessages(c *Config, ifi *net.Interface, program []bpf.RawInstruction, r
 // messageSocket fills a small ring of its own with what recvmsg(2) returns, so
 // that everything behind it is the same as with the kernel's.
 type messageSocket struct {
+	name   string
 	conn   *socket.Conn
 	ring   []byte
 	blocks [2][]byte
@@ -176,12 +177,13 @@ func controlMessages(f *tpacket.Frame, oob []byte) error {
 	return nil
 }
 
-func (s *messageSocket) Bound() (index int, hardwareType uint16, err error) {
-	sa, err := s.conn.Getsockname()
+func (s *messageSocket) Link() (l Link, err error) {
+	raw, err := s.conn.SyscallConn()
 	if err != nil {
-		return 0, 0, err
+		return l, err
 	}
-	return bound(sa)
+	ctlErr := raw.Control(func(fd uintptr) { l, err = linkOf(int(fd), s.name) })
+	return l, errors.Join(ctlErr, err)
 }
 
 func (s *messageSocket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }

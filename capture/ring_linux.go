@@ -46,6 +46,7 @@ func openRing(c *Config, ifi *net.Interface, program []bpf.RawInstruction) (*Han
 
 // ringSocket is an AF_PACKET socket with its ring mapped.
 type ringSocket struct {
+	name    string
 	conn    *packet.Conn
 	raw     syscall.RawConn
 	ring    []byte
@@ -57,7 +58,7 @@ func newRingSocket(conn *packet.Conn, c *Config) (*ringSocket, error) {
 	if err != nil {
 		return nil, explain(c.Interface, err)
 	}
-	s := &ringSocket{conn: conn, raw: raw}
+	s := &ringSocket{name: c.Interface, conn: conn, raw: raw}
 	var ringErr error
 	err = raw.Control(func(fd uintptr) { ringErr = s.mapRing(int(fd), c) })
 	if err != nil {
@@ -152,22 +153,37 @@ func pendingError(fd int) error {
 	return nil
 }
 
-func (s *ringSocket) Bound() (index int, hardwareType uint16, err error) {
-	var sa unix.Sockaddr
-	var nameErr error
-	err = s.raw.Control(func(fd uintptr) { sa, nameErr = unix.Getsockname(int(fd)) })
-	if err = errors.Join(err, os.NewSyscallError("getsockname", nameErr)); err != nil {
-		return 0, 0, err
-	}
-	return bound(sa)
+func (s *ringSocket) Link() (l Link, err error) {
+	ctlErr := s.raw.Control(func(fd uintptr) { l, err = linkOf(int(fd), s.name) })
+	return l, errors.Join(ctlErr, err)
 }
 
-func bound(sa unix.Sockaddr) (index int, hardwareType uint16, err error) {
+// linkOf asks a socket for its interface, which is known by a name.
+func linkOf(fd int, name string) (Link, error) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return Link{}, os.NewSyscallError("getsockname", err)
+	}
 	ll, ok := sa.(*unix.SockaddrLinklayer)
 	if !ok {
-		return 0, 0, fmt.Errorf("getsockname: %w", unix.EAFNOSUPPORT)
+		return Link{}, fmt.Errorf("getsockname: %w", unix.EAFNOSUPPORT)
 	}
-	return int(int32(ll.Ifindex)), ll.Hatype, nil
+	l := Link{Index: int(int32(ll.Ifindex)), HardwareType: ll.Hatype}
+	switch l.Index {
+	case 0:
+		l.Up = true
+		return l, nil
+	case deleted:
+		return l, nil
+	}
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return l, err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err == nil {
+		l.Up = req.Uint16()&unix.IFF_UP != 0
+	}
+	return l, nil
 }
 
 func (s *ringSocket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }

@@ -19,9 +19,8 @@ type Socket interface {
 	// read deadline has passed, net.ErrClosed or os.ErrClosed after Close, and
 	// an error that is unix.ENETDOWN, once, when the interface went down.
 	Wait(ready func() bool) error
-	// Bound returns the index of the interface, 0 for all of them and -1 once
-	// it was deleted, and its ARPHRD_ number.
-	Bound() (index int, hardwareType uint16, err error)
+	// Link returns what the socket is bound to.
+	Link() (Link, error)
 	// SetReadDeadline ends a Wait, the running one too. Zero means none.
 	SetReadDeadline(t time.Time) error
 	// SetBPF replaces the filter.

@@ -82,7 +82,7 @@ func Open(cfg *capture.Config, o Options) (*capture.Handle, *Interface, error) {
 	words := make([]uint64, o.Blocks*o.BlockSize/8)
 	s := &ring{
 		memory: unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8),
-		size:   o.BlockSize, index: o.Index, retire: c.RetireTimeout,
+		size:   o.BlockSize, index: o.Index, retire: c.RetireTimeout, up: true,
 	}
 	s.changed = sync.NewCond(&s.mu)
 	h, err := capture.New(s, &c)
@@ -108,10 +108,17 @@ func (i *Interface) Retire() {
 }
 
 // Down takes the interface down: the reader learns of it once.
-func (i *Interface) Down() { i.s.fail(unix.ENETDOWN, false) }
+func (i *Interface) Down() { i.s.goDown(false) }
+
+// Up brings it up again, which the reader has to find out.
+func (i *Interface) Up() {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	i.s.up = true
+}
 
 // Delete deletes the interface, which takes it down first.
-func (i *Interface) Delete() { i.s.fail(unix.ENETDOWN, true) }
+func (i *Interface) Delete() { i.s.goDown(true) }
 
 // ring is the kernel's side: the capture.Socket of an Interface.
 type ring struct {
@@ -129,7 +136,7 @@ type ring struct {
 	packets  uint32
 	drops    uint32
 	pending  error
-	gone     bool
+	up, gone bool
 	closed   bool
 	deadline time.Time
 	alarm    *time.Timer
@@ -217,10 +224,10 @@ func (s *ring) retireBlock(status uint32) {
 	}
 }
 
-func (s *ring) fail(err error, gone bool) {
+func (s *ring) goDown(gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending, s.gone = err, gone
+	s.pending, s.up, s.gone = unix.ENETDOWN, false, gone
 	s.changed.Broadcast()
 }
 
@@ -246,13 +253,13 @@ func (s *ring) Wait(ready func() bool) error {
 	}
 }
 
-func (s *ring) Bound() (index int, hardwareType uint16, err error) {
+func (s *ring) Link() (capture.Link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
-		return -1, 0, nil
+		return capture.Link{Index: -1}, nil
 	}
-	return s.index, unix.ARPHRD_ETHER, nil
+	return capture.Link{Index: s.index, HardwareType: unix.ARPHRD_ETHER, Up: s.up}, nil
 }
 
 func (s *ring) SetReadDeadline(t time.Time) error {

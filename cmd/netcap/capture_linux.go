@@ -46,6 +46,8 @@ func newCaptureCommand() *cobra.Command {
 		Long:    captureLong,
 		Example: captureExample,
 		Args:    cobra.ArbitraryArgs,
+
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.read != "" {
 				read, _, err := cmd.Find([]string{"read"})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -31,7 +32,11 @@ func (e usageError) Unwrap() error { return e.error }
 // errSilent ends the program with exitFailed after errors were printed.
 var errSilent = errors.New("reported already")
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	// A reader that goes away is an error of writing, EPIPE, and not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) int {
 	root := newRootCommand()

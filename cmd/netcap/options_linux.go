@@ -69,7 +69,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "`IF`: interface to capture on, or any; may be repeated (default docker0, else that of the default route)")
 	f.StringVarP(&o.write, "write", "w", "", "write exactly the file `PATH` (- is standard output); with -C, -G, -W, --disk-budget or --max-age a set named after it. Nothing is ever overwritten")
-	f.StringVar(&o.dir, "dir", "", "`DIR`ectory of the set (default /var/lib/netcap/NAME)")
+	f.StringVar(&o.dir, "dir", "", "the directory `DIR` holds the set (default /var/lib/netcap/NAME)")
 	f.StringVar(&o.format, "format", "", "pcapng or pcap (default by the extension of -w, else pcapng)")
 
 	f.VarP(&o.segmentSize, "segment-size", "C", "begin the next file before it exceeds `SIZE`; a bare number is millions of bytes (default a hundredth of the budget, between 16 MB and 1 GB)")

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"netcap/internal/decode"
+	"netcap/internal/report"
 	"netcap/pcapfile"
 )
 
@@ -58,56 +59,80 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	files, filter := splitFiles(args)
 	if len(files) == 0 {
-		return fmt.Errorf("%s: no such file", printable(args[0]))
+		return fmt.Errorf("%s: no such file", report.Printable(args[0]))
 	}
 	if len(filter) > 0 {
 		text := strings.Join(filter, " ")
 		return usageError{fmt.Errorf("filter %q: filter expressions are not compiled yet; print without one, or use: tcpdump -r %s '%s'",
-			text, printable(files[0]), text)}
+			text, report.Printable(files[0]), text)}
 	}
 	ignoreBrokenPipe()
-	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), left: o.count}
+	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), count: o.count}
 	p.printer.Time = decode.TimeStyle(o.times)
 	if file, ok := cmd.OutOrStdout().(*os.File); ok {
 		p.atOnce = term.IsTerminal(int(file.Fd()))
 	}
-	err := eachFile(cmd, files, func(name string, r io.Reader) error {
-		if o.count > 0 && p.left == 0 {
-			return nil
+	failed := failures{cmd: cmd, of: len(files)}
+	for _, path := range files {
+		err := p.printFile(cmd, path)
+		// What was read is printed before what is wrong with the rest, and
+		// what can't be written is the end of it all.
+		if err := p.out.Flush(); err != nil {
+			return err
 		}
-		p.printer.Interfaces, p.interfaces = false, 0
-		err := p.print(name, r)
-		// What was read comes before what is wrong with the rest.
-		return errors.Join(p.out.Flush(), err)
-	})
-	return err
+		failed.add(err)
+		if p.done() {
+			break
+		}
+	}
+	return failed.err
+}
+
+// splitFiles parts the files that arguments begin with from the filter.
+func splitFiles(args []string) (files, filter []string) {
+	for n, arg := range args {
+		if _, err := os.Stat(arg); arg != "-" && errors.Is(err, fs.ErrNotExist) {
+			return args[:n], args[n:]
+		}
+	}
+	return args, nil
 }
 
 // packetPrinter prints the packets of one file after the other.
 type packetPrinter struct {
 	printer    decode.Printer
 	out        *bufio.Writer
-	atOnce     bool  // not only when the buffer is full
-	left       int64 // packets until the end; 0: no end
-	interfaces int   // how many were looked at
+	atOnce     bool // not only when the buffer is full
+	count      int64
+	printed    int64
+	interfaces int // how many of the file were looked at
 	line       []byte
 }
 
-func (p *packetPrinter) print(name string, input io.Reader) error {
-	r, err := pcapfile.NewReader(input)
+// done reports whether as many packets are printed as were asked for.
+func (p *packetPrinter) done() bool { return p.count > 0 && p.printed == p.count }
+
+func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
+	name, file, err := openFile(cmd, path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
-	for {
+	defer file.Close()
+	r, err := pcapfile.NewReader(file)
+	if err != nil {
+		return report.FileError(name, err)
+	}
+	p.printer.Interfaces, p.interfaces = false, 0
+	for !p.done() {
 		pk, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return report.FileError(name, err)
 		}
 		if all := r.Interfaces(); len(all) != p.interfaces {
-			p.printer.Interfaces = severalNames(all)
+			p.printer.Interfaces = p.printer.Interfaces || severalNames(all[p.interfaces:], all[0])
 			p.interfaces = len(all)
 		}
 		p.line = append(p.printer.Append(p.line[:0], pk), '\n')
@@ -119,52 +144,54 @@ func (p *packetPrinter) print(name string, input io.Reader) error {
 				return err
 			}
 		}
-		if p.left == 1 {
-			return errEnough
-		}
-		p.left = max(p.left-1, 0)
+		p.printed++
 	}
+	return nil
 }
 
-// severalNames reports whether packets came from more than one interface. An
-// interface that came back is described again, by the same name.
-func severalNames(all []*pcapfile.Interface) bool {
-	for _, i := range all[1:] {
-		if i.Name == "" || i.Name != all[0].Name {
+// severalNames reports whether there are interfaces beside the first. One that
+// came back is described again, by the same name.
+func severalNames(more []*pcapfile.Interface, first *pcapfile.Interface) bool {
+	for _, i := range more {
+		if i != first && (i.Name == "" || i.Name != first.Name) {
 			return true
 		}
 	}
 	return false
 }
 
-// errEnough ends the work before the end of the files.
-var errEnough = errors.New("enough")
-
-// eachFile calls do for each file, open. An error is printed, and the next
-// file gets its turn; those of writing, and errEnough, end it.
-func eachFile(cmd *cobra.Command, files []string, do func(name string, r io.Reader) error) error {
-	failed := false
-	for _, path := range files {
-		err := withFile(cmd, path, do)
-		switch {
-		case err == nil:
-			continue
-		case errors.Is(err, errEnough):
-			return silentIf(failed)
-		case errors.Is(err, syscall.EPIPE), isWriteError(err):
-			return err
-		case len(files) == 1:
-			return err
-		}
-		fmt.Fprintln(cmd.ErrOrStderr(), "netcap: "+oneLine(err))
-		failed = true
+// openFile opens a file of the command line, - being standard input, and
+// returns its name for messages.
+func openFile(cmd *cobra.Command, path string) (name string, file io.ReadCloser, err error) {
+	if path == "-" {
+		return "standard input", io.NopCloser(cmd.InOrStdin()), nil
 	}
-	return silentIf(failed)
+	f, err := os.Open(path)
+	if err != nil {
+		return path, nil, report.FileError(path, err)
+	}
+	return path, f, nil
 }
 
-func silentIf(failed bool) error {
-	if failed {
-		return errSilent
-	}
-	return nil
+// failures collects the errors of files. That of a single file is main's to
+// print; of several, each is printed as it occurs.
+type failures struct {
+	cmd *cobra.Command
+	of  int // files
+	err error
 }
+
+func (f *failures) add(err error) {
+	switch {
+	case err == nil:
+	case f.of == 1:
+		f.err = err
+	default:
+		fmt.Fprintln(f.cmd.ErrOrStderr(), "netcap: "+oneLine(err))
+		f.err = errSilent
+	}
+}
+
+// ignoreBrokenPipe lets writing into a pipe that nobody reads any more fail
+// with EPIPE, which ends the program quietly. Without it the signal would.
+func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }

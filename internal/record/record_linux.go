@@ -51,7 +51,7 @@ type Filter struct {
 
 // Source is where packets come from: a *capture.Handle, or a test's.
 type Source interface {
-	Interface() (index int, hardwareType uint16, err error)
+	Link() (capture.Link, error)
 	Mode() (mode string, reason error)
 	Next() (*capture.Batch, error)
 	Stop() error

@@ -46,12 +46,12 @@ func (s *source) open() error {
 	if err != nil {
 		return err
 	}
-	index, hardwareType, err := in.Interface()
+	link, err := in.Link()
 	if err != nil {
 		return errors.Join(err, in.Close())
 	}
-	if index != 0 {
-		s.r.enc.device(s, index, hardwareType)
+	if link.Index != 0 {
+		s.r.enc.device(s, link.Index, link.HardwareType)
 	} else {
 		// Of all interfaces this is the one that is always there. The others
 		// are described when packets come from them.
@@ -85,7 +85,6 @@ func (s *source) run(ctx context.Context) error {
 		batch, err := in.Next()
 		switch {
 		case err == nil:
-			s.setState(Up)
 			err = s.r.take(s, batch)
 			batch.Release()
 			if errors.Is(err, errCounted) {
@@ -100,6 +99,9 @@ func (s *source) run(ctx context.Context) error {
 		case errors.Is(err, capture.ErrInterfaceDown):
 			s.setState(Down)
 			s.r.log.Warn("the interface is down; waiting for it to come up", "interface", s.name)
+		case errors.Is(err, capture.ErrInterfaceUp):
+			s.setState(Up)
+			s.r.log.Info("the interface is up again", "interface", s.name)
 		case errors.Is(err, capture.ErrInterfaceGone):
 			s.r.log.Warn("the interface was deleted; waiting for it to come back", "interface", s.name)
 			if err := s.replace(ctx); err != nil {
@@ -119,12 +121,8 @@ func (s *source) socket() Source {
 
 func (s *source) setState(state State) {
 	s.mu.Lock()
-	was := s.state
+	defer s.mu.Unlock()
 	s.state = state
-	s.mu.Unlock()
-	if was != state && state == Up {
-		s.r.log.Info("packets again", "interface", s.name)
-	}
 }
 
 func (s *source) stop() {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"netcap/internal/report"
+	"netcap/rotate"
+)
+
+func newListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list [NAME|DIR]",
+		Short: "List the files of capture sets",
+		Long: `Lists the files that captures have written: of all sets in /var/lib/netcap (for
+a user in $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in
+DIR. A word without a slash is a NAME if there is such a set.
+
+A file is open while a capture writes it, closed once it is whole, and suspect
+if it isn't and nobody writes it.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ignoreBrokenPipe()
+			place, dirs, err := listed(args)
+			if err != nil {
+				return err
+			}
+			return list(cmd, place, dirs, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a file")
+	return cmd
+}
+
+// listed returns what is to be listed, for people, and its directories.
+func listed(args []string) (place string, dirs []string, err error) {
+	if len(args) == 1 && args[0] == "" {
+		return "", nil, usageError{errors.New("the name or directory is empty")}
+	}
+	if len(args) == 1 && strings.ContainsRune(args[0], filepath.Separator) {
+		return args[0], args, nil
+	}
+	base, err := setsDir()
+	if err != nil {
+		return "", nil, err
+	}
+	if len(args) == 0 {
+		dirs, err := report.SetDirs(base)
+		return base, dirs, err
+	}
+	dir := filepath.Join(base, args[0])
+	_, missing := os.Stat(dir)
+	if args[0] == "." || args[0] == ".." || errors.Is(missing, fs.ErrNotExist) {
+		if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
+			return "", nil, fmt.Errorf("%s: no such capture in %s, and no such directory", report.Printable(args[0]), base)
+		}
+		dir = args[0]
+	}
+	return dir, []string{dir}, nil
+}
+
+// setsDir is where captures without --dir keep their sets.
+func setsDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/netcap", nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "netcap"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no directory for captures: %w: name one", err)
+	}
+	return filepath.Join(home, ".local", "state", "netcap"), nil
+}
+
+func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
+	files := []report.File{}
+	var problems []error
+	for _, dir := range dirs {
+		more, err := report.List(dir)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		for _, f := range more {
+			if f.Err != nil {
+				problems = append(problems, f.Err)
+			}
+		}
+		files = append(files, more...)
+	}
+	failed := failures{cmd: cmd, of: len(problems)}
+	for _, err := range problems {
+		failed.add(err)
+	}
+	var err error
+	switch {
+	case asJSON:
+		err = printJSON(cmd.OutOrStdout(), files)
+	case len(files) > 0:
+		err = printFiles(cmd.OutOrStdout(), files, len(dirs) > 1)
+	case len(problems) == 0:
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", report.Printable(place))
+	}
+	if err != nil {
+		return err
+	}
+	return failed.err
+}
+
+// printFiles prints a table. Files of one directory go by their names.
+func printFiles(w io.Writer, files []report.File, paths bool) error {
+	t := newTable(w, "STATE", "FIRST", "LAST", "PACKETS", "DROPPED", "SIZE", "FILE")
+	var packets, dropped uint64
+	var bytes int64
+	for _, f := range files {
+		name := f.Path
+		if !paths {
+			name = filepath.Base(name)
+		}
+		t.row(string(f.State), tableTime(f.FirstPacket), tableTime(f.LastPacket), orDash(f.Packets), orDash(f.Dropped),
+			rotate.Size(f.Bytes), report.Printable(name))
+		bytes += f.Bytes
+		if f.Packets != nil {
+			packets += *f.Packets
+		}
+		if f.Dropped != nil {
+			dropped += *f.Dropped
+		}
+	}
+	return t.end(len(files), packets, dropped, bytes)
+}
+
+// A table has its columns aligned to the right, but for the last.
+type table struct {
+	w io.Writer
+	t *tabwriter.Writer
+}
+
+func newTable(w io.Writer, head ...string) *table {
+	t := &table{w, tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)}
+	t.row(head...)
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	// Each cell but the last ends in a tab, and is padded on the left; the
+	// last is kept apart from the one before by hand.
+	last := len(cells) - 1
+	fmt.Fprintf(t.t, "%s\t  %s\n", strings.Join(cells[:last], "\t"), cells[last])
+}
+
+// end prints the table and a sum of it.
+func (t *table) end(files int, packets, dropped uint64, bytes int64) error {
+	if err := t.t.Flush(); err != nil {
+		return err
+	}
+	noun := "files"
+	if files == 1 {
+		noun = "file"
+	}
+	_, err := fmt.Fprintf(t.w, "%s %s, %s, %s packets, %s dropped\n", comma(int64(files)), noun, rotate.Size(bytes), comma(packets), comma(dropped))
+	return err
+}
+
+func tableTime(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+func orDash(n *uint64) string {
+	if n == nil {
+		return "-"
+	}
+	return comma(*n)
+}
