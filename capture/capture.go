@@ -152,6 +152,10 @@ type Stats struct {
 	Dropped uint64
 }
 
+// ErrNoCount is what Handle.InterfaceDrops returns where an interface doesn't
+// say, or several were meant.
+var ErrNoCount = errors.New("the interface does not count its drops")
+
 // PacketType tells how a packet came to this host: sll_pkttype of packet(7).
 type PacketType uint8
 

@@ -28,13 +28,14 @@ func New(Socket, *Config) (*Handle, error) { return nil, errUnsupported }
 // DefaultRoute returns an error that is errors.ErrUnsupported.
 func DefaultRoute() (string, error) { return "", errUnsupported }
 
-func (*Handle) Link() (Link, error)   { return Link{}, errUnsupported }
-func (*Handle) Next() (*Batch, error) { return nil, errUnsupported }
-func (*Handle) Mode() (string, error) { return "", errUnsupported }
-func (*Handle) Stop() error           { return errUnsupported }
-func (*Handle) Stats() (Stats, error) { return Stats{}, errUnsupported }
-func (*Handle) Close() error          { return errUnsupported }
-func (*Batch) Len() int               { return 0 }
-func (*Batch) Next(*Packet) bool      { return false }
-func (*Batch) Err() error             { return errUnsupported }
-func (*Batch) Release()               {}
+func (*Handle) Link() (Link, error)             { return Link{}, errUnsupported }
+func (*Handle) Next() (*Batch, error)           { return nil, errUnsupported }
+func (*Handle) Mode() (string, error)           { return "", errUnsupported }
+func (*Handle) Stop() error                     { return errUnsupported }
+func (*Handle) InterfaceDrops() (uint64, error) { return 0, errUnsupported }
+func (*Handle) Stats() (Stats, error)           { return Stats{}, errUnsupported }
+func (*Handle) Close() error                    { return errUnsupported }
+func (*Batch) Len() int                         { return 0 }
+func (*Batch) Next(*Packet) bool                { return false }
+func (*Batch) Err() error                       { return errUnsupported }
+func (*Batch) Release()                         {}

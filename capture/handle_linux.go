@@ -24,6 +24,7 @@ type Handle struct {
 	retire  time.Duration
 	mode    string
 	degrade error
+	missed  func() (uint64, error) // nil where it isn't known
 
 	blocks [][]byte
 	next   int // index of the block that Next waits for
@@ -65,6 +66,17 @@ func (h *Handle) Mode() (mode string, reason error) { return h.mode, h.degrade }
 
 // Link returns the interface, as it is now.
 func (h *Handle) Link() (Link, error) { return h.sock.Link() }
+
+// InterfaceDrops returns how many packets the interface itself has missed since
+// Open, for want of room in the card or its driver: rx_missed_errors and
+// rx_fifo_errors, which libpcap calls ps_ifdrop. They reached no socket, so
+// Stats doesn't have them. Its error is ErrNoCount, or the kernel's.
+func (h *Handle) InterfaceDrops() (uint64, error) {
+	if h.missed == nil {
+		return 0, ErrNoCount
+	}
+	return h.missed()
+}
 
 // Next waits for packets and returns them on lease: until Release is called
 // the kernel has one block less, and Next must not be called again.

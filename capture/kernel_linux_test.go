@@ -338,3 +338,17 @@ func TestPermission(t *testing.T) {
 	assert.ErrorContains(t, err, "CAP_NET_RAW")
 	assert.ErrorContains(t, err, "sudo")
 }
+
+// The loopback interface misses nothing, and says so; of all interfaces
+// together nobody counts.
+func TestInterfaceDrops(t *testing.T) {
+	testenv.Root(t)
+	for name, want := range map[string]error{"lo": nil, capture.Any: capture.ErrNoCount} {
+		h, err := capture.Open(&capture.Config{Interface: name})
+		require.NoError(t, err)
+		n, err := h.InterfaceDrops()
+		assert.Zero(t, n)
+		assert.ErrorIs(t, err, want)
+		require.NoError(t, h.Close())
+	}
+}

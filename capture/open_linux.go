@@ -28,14 +28,17 @@ func Open(cfg *Config) (*Handle, error) {
 	if err != nil {
 		return nil, err
 	}
+	var h *Handle
 	if c.NoRing {
-		return openMessages(&c, ifi, program, errors.New("not asked for"))
+		h, err = openMessages(&c, ifi, program, errors.New("not asked for"))
+	} else if h, err = openRing(&c, ifi, program); errors.Is(err, errNoRing) {
+		h, err = openMessages(&c, ifi, program, err)
 	}
-	h, err := openRing(&c, ifi, program)
-	if errors.Is(err, errNoRing) {
-		return openMessages(&c, ifi, program, err)
+	if err != nil {
+		return nil, err
 	}
-	return h, err
+	h.missed = missedSince(ifi.Index)
+	return h, nil
 }
 
 // ErrNoInterface is what Open returns for a name that no interface has.

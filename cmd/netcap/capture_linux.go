@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"netcap/capture"
 	"netcap/internal/daemon"
 	"netcap/internal/record"
 )
@@ -56,11 +59,41 @@ func newCaptureCommand() *cobra.Command {
 				}
 				return read.RunE(read, append([]string{o.read}, args...))
 			}
+			if len(args) == 1 {
+				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+					return usageError{fmt.Errorf("unknown command %q: did you mean netcap %s? For a filter of this word, put -- before it", args[0], like[0])}
+				}
+			}
 			return capturePackets(o, args)
 		},
 	}
 	o.register(cmd.Flags())
+	for flag, values := range map[string]func() []string{
+		"interface": interfaceNames,
+		"direction": func() []string { return []string{"in", "out", "inout"} },
+		"format":    func() []string { return []string{"pcapng", "pcap"} },
+	} {
+		complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return values(), cobra.ShellCompDirectiveNoFileComp
+		}
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // a flag that register doesn't have
+		}
+	}
 	return cmd
+}
+
+// interfaceNames are what -i can be.
+func interfaceNames() []string {
+	names := []string{capture.Any}
+	all, err := net.Interfaces()
+	if err != nil {
+		return names // a completion has no place for errors
+	}
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return names
 }
 
 // minProcs is one processor, as Go counts them, for each goroutine that may be
@@ -72,7 +105,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err != nil {
 		return err
 	}
-	terminal := newStatusLine(os.Stderr, !o.quiet && term.IsTerminal(int(os.Stderr.Fd())))
+	terminal := newStatusLine(os.Stderr, !o.quiet && o.logFile == "" && term.IsTerminal(int(os.Stderr.Fd())))
 	log := daemon.NewLog(o.logFile, terminal, o.level())
 	defer func() { err = errors.Join(err, log.Close()) }()
 	cfg.Log = log.Logger
@@ -99,8 +132,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err := rec.Begin(); err != nil {
 		return err
 	}
-	begun := rec.Status()
-	log.Info("capturing", "interfaces", cfg.Interfaces, "to", o.destination(begun), "budget", budget(begun))
+	announce(rec.Status(), o, log, terminal)
 
 	ctx, stop := stopOnSignal(log)
 	defer stop()
@@ -119,6 +151,19 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	}
 	summarize(os.Stderr, rec.Status(), o)
 	return err
+}
+
+// announce says that packets are being captured, and where they go.
+func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) {
+	if !terminal.on {
+		log.Info("capturing", "interfaces", o.interfaces, "to", o.destination(s), "budget", budget(s))
+		return
+	}
+	fmt.Fprintf(terminal, "capturing on %s into %s", strings.Join(o.interfaces, ", "), o.destination(s))
+	if s.Files.Budget > 0 {
+		fmt.Fprintf(terminal, ", %s at most", budget(s))
+	}
+	fmt.Fprintln(terminal, "; Ctrl-C ends it")
 }
 
 // stopOnSignal returns a context that ends with the first SIGINT or SIGTERM.
@@ -206,6 +251,11 @@ func summarize(w io.Writer, s record.Status, o *captureOptions) {
 	fmt.Fprintf(w, "%s captured\n", count(s.Written, "packet"))
 	fmt.Fprintf(w, "%s received by filter\n", count(s.Received, "packet"))
 	fmt.Fprintf(w, "%s dropped by kernel\n", count(s.DroppedKernel, "packet"))
+	for _, i := range s.Interfaces {
+		if i.Missed > 0 {
+			fmt.Fprintf(w, "%s dropped by interface %s\n", count(int64(i.Missed), "packet"), i.Name)
+		}
+	}
 	if s.DroppedDisk > 0 {
 		fmt.Fprintf(w, "%s dropped because they could not be written\n", count(s.DroppedDisk, "packet"))
 	}

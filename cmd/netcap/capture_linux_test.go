@@ -354,6 +354,7 @@ func TestBadInput(t *testing.T) {
 		"name":                 {append(set, "--name", "../x"), 2, []string{"--name"}},
 		"unknown flag":         {append(set, "--frobnicate"), 2, []string{"frobnicate", "--help"}},
 		"filter":               {append(set, "tcp", "port", "104"), 2, []string{"tcp port 104", "tcpdump -r"}},
+		"misspelt command":     {[]string{"lisst"}, 2, []string{"netcap list"}},
 		"filter file":          {append(set, "-F", existing), 2, []string{"evidence"}},
 		"missing filter file":  {append(set, "-F", h.dir+"/none"), 1, []string{h.dir + "/none"}},
 		"stream with bounds":   {[]string{"-i", "c0", "-w", "-", "-C", "5"}, 2, []string{"stream"}},
@@ -401,6 +402,10 @@ func TestPermissions(t *testing.T) {
 	assert.Contains(t, stderr, "CAP_NET_RAW")
 	assert.Contains(t, stderr, "sudo")
 	assert.Equal(t, 1, strings.Count(stderr, "\n"))
+
+	status, stderr = h.fails(as(nil, "list", theirs))
+	assert.Equal(t, 4, status)
+	assert.Contains(t, stderr, theirs)
 
 	raw := []uintptr{unix.CAP_NET_RAW}
 	for _, args := range [][]string{{"-w", theirs + "/x.pcap"}, {"--dir", theirs + "/set"}} {

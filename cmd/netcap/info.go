@@ -30,7 +30,6 @@ Of a damaged file it says what precedes the damage, and exits with status 1.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ignoreBrokenPipe()
 			infos := []*report.FileInfo{}
 			failed := failures{cmd: cmd, of: len(args)}
 			for _, path := range args {
@@ -137,19 +136,14 @@ func interfaceText(i report.Interface) string {
 
 func printInfoTable(w io.Writer, infos []*report.FileInfo) error {
 	t := newTable(w, "FORMAT", "FIRST", "LAST", "PACKETS", "DROPPED", "SIZE", "COMPLETE", "FILE")
-	var packets, dropped uint64
-	var bytes int64
+	var total sum
 	for _, f := range infos {
 		whole := map[bool]string{true: "yes", false: "no"}[f.Complete]
 		t.row(f.Format, tableTime(f.FirstPacket), tableTime(f.LastPacket), comma(f.Packets), orDash(f.Dropped),
 			rotate.Size(f.BytesFile), whole, report.Printable(f.Path))
-		packets += f.Packets
-		bytes += f.BytesFile
-		if f.Dropped != nil {
-			dropped += *f.Dropped
-		}
+		total.add(f.BytesFile, &f.Packets, f.Dropped)
 	}
-	return t.end(len(infos), packets, dropped, bytes)
+	return t.end(&total)
 }
 
 // comma formats a number with commas at the thousands.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +36,7 @@ if it isn't and nobody writes it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ignoreBrokenPipe()
-			place, dirs, err := listed(args)
+			place, dirs, err := listed(setsDir, args)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ if it isn't and nobody writes it.`,
 }
 
 // listed returns what is to be listed, for people, and its directories.
-func listed(args []string) (place string, dirs []string, err error) {
+func listed(setsDir func() (string, error), args []string) (place string, dirs []string, err error) {
 	if len(args) == 1 && args[0] == "" {
 		return "", nil, usageError{errors.New("the name or directory is empty")}
 	}
@@ -126,8 +126,7 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 // printFiles prints a table. Files of one directory go by their names.
 func printFiles(w io.Writer, files []report.File, paths bool) error {
 	t := newTable(w, "STATE", "FIRST", "LAST", "PACKETS", "DROPPED", "SIZE", "FILE")
-	var packets, dropped uint64
-	var bytes int64
+	var total sum
 	for _, f := range files {
 		name := f.Path
 		if !paths {
@@ -135,46 +134,91 @@ func printFiles(w io.Writer, files []report.File, paths bool) error {
 		}
 		t.row(string(f.State), tableTime(f.FirstPacket), tableTime(f.LastPacket), orDash(f.Packets), orDash(f.Dropped),
 			rotate.Size(f.Bytes), report.Printable(name))
-		bytes += f.Bytes
-		if f.Packets != nil {
-			packets += *f.Packets
-		}
-		if f.Dropped != nil {
-			dropped += *f.Dropped
+		total.add(f.Bytes, f.Packets, f.Dropped)
+	}
+	return t.end(&total)
+}
+
+// A sum is what stands under a table of files.
+type sum struct {
+	files, unrecorded int
+	bytes             int64
+	packets, dropped  uint64
+}
+
+// add adds a file; what is not known of it is nil.
+func (s *sum) add(bytes int64, packets, dropped *uint64) {
+	s.files++
+	s.bytes += bytes
+	if packets != nil {
+		s.packets += *packets
+	}
+	if dropped == nil {
+		s.unrecorded++
+		return
+	}
+	s.dropped += *dropped
+}
+
+func (s *sum) String() string {
+	text := fmt.Sprintf("%s, %s, %s packets, %s dropped", countFiles(s.files), rotate.Size(s.bytes), comma(s.packets), comma(s.dropped))
+	if s.unrecorded > 0 {
+		text += fmt.Sprintf(" (not recorded in %s)", countFiles(s.unrecorded))
+	}
+	return text
+}
+
+func countFiles(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return comma(int64(n)) + " files"
+}
+
+// A table has its columns aligned, those of numbers to the right.
+type table struct {
+	w    io.Writer
+	rows [][]string
+}
+
+func newTable(w io.Writer, head ...string) *table { return &table{w, [][]string{head}} }
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// isNumber says by its head which column is one of numbers.
+func isNumber(head string) bool { return head == "PACKETS" || head == "DROPPED" || head == "SIZE" }
+
+// flush prints the rows.
+func (t *table) flush() error {
+	head := t.rows[0]
+	width := make([]int, len(head))
+	for _, row := range t.rows {
+		for n, cell := range row {
+			width[n] = max(width[n], utf8.RuneCountInString(cell))
 		}
 	}
-	return t.end(len(files), packets, dropped, bytes)
-}
-
-// A table has its columns aligned to the right, but for the last.
-type table struct {
-	w io.Writer
-	t *tabwriter.Writer
-}
-
-func newTable(w io.Writer, head ...string) *table {
-	t := &table{w, tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)}
-	t.row(head...)
-	return t
-}
-
-func (t *table) row(cells ...string) {
-	// Each cell but the last ends in a tab, and is padded on the left; the
-	// last is kept apart from the one before by hand.
-	last := len(cells) - 1
-	fmt.Fprintf(t.t, "%s\t  %s\n", strings.Join(cells[:last], "\t"), cells[last])
+	out := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
+	for _, row := range t.rows {
+		for n, cell := range row {
+			if isNumber(head[n]) {
+				cell = fmt.Sprintf("%*s", width[n], cell)
+			}
+			if n > 0 {
+				cell = "\t" + cell
+			}
+			fmt.Fprint(out, cell)
+		}
+		fmt.Fprintln(out)
+	}
+	return out.Flush()
 }
 
 // end prints the table and a sum of it.
-func (t *table) end(files int, packets, dropped uint64, bytes int64) error {
-	if err := t.t.Flush(); err != nil {
+func (t *table) end(total *sum) error {
+	if err := t.flush(); err != nil {
 		return err
 	}
-	noun := "files"
-	if files == 1 {
-		noun = "file"
-	}
-	_, err := fmt.Fprintf(t.w, "%s %s, %s, %s packets, %s dropped\n", comma(int64(files)), noun, rotate.Size(bytes), comma(packets), comma(dropped))
+	_, err := fmt.Fprintln(t.w, total)
 	return err
 }
 

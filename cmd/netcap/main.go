@@ -64,7 +64,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 func newRootCommand() *cobra.Command {
 	root := newCaptureCommand()
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})

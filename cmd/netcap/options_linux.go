@@ -67,10 +67,10 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	o.segmentSize.unit, o.budget.unit, o.keepFree.unit, o.writeBuffer.unit = million, one, one, one
 
-	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "`IF`: interface to capture on, or any; may be repeated (default docker0, else that of the default route)")
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "capture on `IF`, an interface or any; may be repeated (default docker0, else that of the default route)")
 	f.StringVarP(&o.write, "write", "w", "", "write exactly the file `PATH` (- is standard output); with -C, -G, -W, --disk-budget or --max-age a set named after it. Nothing is ever overwritten")
 	f.StringVar(&o.dir, "dir", "", "the directory `DIR` holds the set (default /var/lib/netcap/NAME)")
-	f.StringVar(&o.format, "format", "", "pcapng or pcap (default by the extension of -w, else pcapng)")
+	f.StringVar(&o.format, "format", "", "`FORMAT` of the files, pcapng or pcap (default by the extension of -w, else pcapng)")
 
 	f.VarP(&o.segmentSize, "segment-size", "C", "begin the next file before it exceeds `SIZE`; a bare number is millions of bytes (default a hundredth of the budget, between 16 MB and 1 GB)")
 	f.VarP(&o.segmentDuration, "segment-duration", "G", "begin the next file on multiples of `DUR` by the clock (UTC), with or without traffic; a bare number is seconds (default 1h)")
@@ -89,7 +89,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.Var(&o.fsync, "fsync", "how much a power cut may cost: `DUR` (default 5s)")
 
 	f.BoolVarP(&o.noPromiscuous, "no-promiscuous", "p", false, "don't put the interface into promiscuous mode")
-	f.StringVarP(&o.direction, "direction", "Q", "inout", "in, out or inout")
+	f.StringVarP(&o.direction, "direction", "Q", "inout", "which way the packets go: `DIR` is of the packets: in, out or inout")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read the filter from `FILE`")
 	f.StringVar(&o.comment, "comment", "", "put `TEXT` into each pcapng file")
 
@@ -244,26 +244,11 @@ func (o *captureOptions) setDir() (string, error) {
 	if o.dir != "" {
 		return o.dir, nil
 	}
-	base, err := stateDir()
+	base, err := setsDir()
 	if err != nil {
-		return "", fmt.Errorf("%w: give --dir or -w", err)
+		return "", fmt.Errorf("%w, with --dir or -w", err)
 	}
 	return filepath.Join(base, o.name), nil
-}
-
-// stateDir is where the sets are: of the system for root, else of the user.
-func stateDir() (string, error) {
-	if os.Geteuid() == 0 {
-		return "/var/lib/netcap", nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "netcap"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no directory for captures: %w", err)
-	}
-	return filepath.Join(home, ".local", "state", "netcap"), nil
 }
 
 // pidPath is where the PID file is, "" if there is to be none: a stream's reader
@@ -280,9 +265,9 @@ func (o *captureOptions) pidPath() (string, error) {
 	case filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")):
 		return filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "netcap", name), nil
 	}
-	dir, err := stateDir()
+	dir, err := setsDir()
 	if err != nil {
-		return "", fmt.Errorf("%w: give --pid-file", err)
+		return "", fmt.Errorf("PID file: %w, with --pid-file", err)
 	}
 	return filepath.Join(dir, name), nil
 }
@@ -326,7 +311,7 @@ func budget(s record.Status) string {
 // statusText is the status line.
 func statusText(now, before record.Status, interval time.Duration) string {
 	p := statusParts{
-		now: time.Now(), packets: now.Written, rate: float64(now.Received-before.Received) / interval.Seconds(),
+		now: time.Now(), packets: now.Received - now.DroppedKernel, rate: float64(now.Received-before.Received) / interval.Seconds(),
 		dropped: now.DroppedKernel + now.DroppedDisk, file: now.Files.Current, set: now.Files.Set, budget: now.Files.Budget,
 	}
 	var waiting []string

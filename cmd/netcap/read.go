@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -66,7 +64,6 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("filter %q: filter expressions are not compiled yet; print without one, or use: tcpdump -r %s '%s'",
 			text, report.Printable(files[0]), text)}
 	}
-	ignoreBrokenPipe()
 	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), count: o.count}
 	p.printer.Time = decode.TimeStyle(o.times)
 	if file, ok := cmd.OutOrStdout().(*os.File); ok {
@@ -191,7 +188,3 @@ func (f *failures) add(err error) {
 		f.err = errSilent
 	}
 }
-
-// ignoreBrokenPipe lets writing into a pipe that nobody reads any more fail
-// with EPIPE, which ends the program quietly. Without it the signal would.
-func ignoreBrokenPipe() { signal.Ignore(syscall.SIGPIPE) }

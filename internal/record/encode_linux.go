@@ -181,7 +181,7 @@ func (e *encoder) trailer(dst []byte, now int64, lost func(*source) loss) []byte
 			l = lost(d.source)
 		}
 		s.Received = pcapfile.Count(d.delivered + l.kernel + l.disk)
-		s.DroppedByInterface = pcapfile.Count(l.device)
+		s.DroppedByInterface = l.device
 		s.DroppedByOS = pcapfile.Count(l.kernel + l.disk)
 		s.Delivered = pcapfile.Count(d.delivered)
 		if l.disk > 0 {
@@ -193,7 +193,10 @@ func (e *encoder) trailer(dst []byte, now int64, lost func(*source) loss) []byte
 }
 
 // loss is what was lost while a file was the current one, in packets.
-type loss struct{ device, kernel, disk uint64 }
+type loss struct {
+	kernel, disk uint64
+	device       pcapfile.Counter // what the interface itself missed, if it says
+}
 
 // cutTrailer ends a file from which records had to be cut off again. It may be
 // called by any goroutine.

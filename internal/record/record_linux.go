@@ -56,6 +56,7 @@ type Source interface {
 	Next() (*capture.Batch, error)
 	Stop() error
 	Stats() (capture.Stats, error)
+	InterfaceDrops() (uint64, error)
 	Close() error
 }
 
@@ -176,7 +177,7 @@ func (r *Recorder) trailer(dst []byte, cut bool) []byte {
 	disk := uint64(dropped - r.diskTold)
 	r.diskTold = dropped
 	return r.enc.trailer(dst, now, func(s *source) loss {
-		l := loss{kernel: s.newDrops(), disk: disk}
+		l := loss{kernel: s.newDrops(), disk: disk, device: s.newMissed()}
 		disk = 0 // it isn't known whose they were: the first interface has them
 		return l
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"netcap/capture"
+	"netcap/pcapfile"
 )
 
 // source is an interface that is recorded, through all the sockets that it may
@@ -22,6 +23,7 @@ type source struct {
 	in     Source        // nil while there is no such interface
 	before capture.Stats // of the sockets before
 	told   uint64        // drops that a trailer has counted
+	missed uint64        // the interface's own, that a trailer has counted
 	state  State
 }
 
@@ -182,7 +184,7 @@ func (s *source) close() error {
 	stats, statsErr := s.in.Stats()
 	s.before.Received += stats.Received
 	s.before.Dropped += stats.Dropped
-	s.in, s.state = nil, Absent
+	s.in, s.state, s.missed = nil, Absent, 0
 	return errors.Join(err, statsErr)
 }
 
@@ -206,4 +208,20 @@ func (s *source) newDrops() uint64 {
 	n := stats.Dropped - s.told
 	s.told = stats.Dropped
 	return n
+}
+
+// newMissed returns what the interface itself missed since it was last called,
+// if it says.
+func (s *source) newMissed() pcapfile.Counter {
+	in := s.socket()
+	if in == nil {
+		return pcapfile.Counter{}
+	}
+	now, err := in.InterfaceDrops()
+	if err != nil || now < s.missed {
+		return pcapfile.Counter{}
+	}
+	n := now - s.missed
+	s.missed = now
+	return pcapfile.Count(n)
 }

@@ -27,6 +27,9 @@ type InterfaceStatus struct {
 	State    State
 	Received uint64
 	Dropped  uint64
+	// Missed is what the interface itself missed; no packet of Received. It is
+	// 0 where the interface doesn't say.
+	Missed uint64
 }
 
 // Status returns a snapshot.
@@ -35,7 +38,12 @@ func (r *Recorder) Status() Status {
 	for _, src := range r.sources {
 		stats, state := src.stats()
 		s.DroppedKernel += int64(stats.Dropped)
-		s.Interfaces = append(s.Interfaces, InterfaceStatus{Name: src.name, State: state, Received: stats.Received, Dropped: stats.Dropped})
+		status := InterfaceStatus{Name: src.name, State: state, Received: stats.Received, Dropped: stats.Dropped}
+		if in := src.socket(); in != nil {
+			// Where it isn't known there is nothing to say.
+			status.Missed, _ = in.InterfaceDrops()
+		}
+		s.Interfaces = append(s.Interfaces, status)
 	}
 	s.Written, s.DroppedDisk = s.Files.Written, s.Files.Dropped
 	s.Received = r.seen.Load() + s.DroppedKernel

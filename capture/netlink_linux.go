@@ -42,3 +42,39 @@ func DefaultRoute() (string, error) {
 	}
 	return ifi.Name, nil
 }
+
+// missedSince returns a function that counts what an interface misses from now
+// on, or nil where it doesn't say. The counters are 64 bits wide and the
+// interface's own: others may have them set to 0.
+func missedSince(index int) func() (uint64, error) {
+	base, err := missed(index)
+	if err != nil {
+		return nil
+	}
+	return func() (uint64, error) {
+		now, err := missed(index)
+		if err != nil || now < base {
+			return 0, errors.Join(ErrNoCount, err)
+		}
+		return now - base, nil
+	}
+}
+
+func missed(index int) (uint64, error) {
+	if index == 0 {
+		return 0, ErrNoCount
+	}
+	conn, err := rtnetlink.Dial(nil)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	link, err := conn.Link.Get(uint32(index))
+	if err != nil {
+		return 0, err
+	}
+	if link.Attributes == nil || link.Attributes.Stats64 == nil {
+		return 0, ErrNoCount
+	}
+	return link.Attributes.Stats64.RXMissedErrors + link.Attributes.Stats64.RXFIFOErrors, nil
+}

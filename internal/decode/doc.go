@@ -1,0 +1,21 @@
+// Package decode prints packets, one line each, in the form that readers of
+// tcpdump's output know:
+//
+//	13:04:05.123456 IP 172.17.0.1.40312 > 172.17.0.2.104: Flags [P.], seq 1:69, ack 1, win 502, length 68
+//
+// It reads headers with gopacket's layers and makes no Packet of them. What it
+// does not do: look up names, follow connections (sequence numbers are those of
+// the header), put fragments together, check checksums, or look into what TCP
+// and UDP carry.
+//
+// Packets are not trusted. A line is one line whatever is in the packet, has no
+// control characters, and is printed in bounded time and memory.
+//
+// It differs from tcpdump where one line or its reader gains by it: a packet is
+// never more than a line, VLAN tags and fragments are always shown, and a device
+// that is known by its number only is shown by that.
+//
+// A protocol is a method of Printer that takes a view of its bytes; it is made
+// known in the one switch of the layer beneath: link.go by link type and by
+// EtherType, ip.go by IP protocol.
+package decode

@@ -1,0 +1,104 @@
+package decode_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"netcap/internal/decode"
+	"netcap/internal/testenv"
+	"netcap/pcapfile"
+)
+
+// maxLine bounds a line: an ARP packet with addresses of 255 bytes is the
+// longest there is.
+const maxLine = 4096
+
+// FuzzAppend prints any bytes as any link type. What comes out is one line of
+// printable text behind what was there, of bounded length, and does not depend
+// on the packets printed before.
+func FuzzAppend(f *testing.F) {
+	seedFromCorpus(f)
+	used := decode.Printer{Location: time.UTC, Interfaces: true}
+	f.Fuzz(func(t *testing.T, link uint16, length uint32, data []byte) {
+		pk := &pcapfile.Packet{
+			Time: at, HasTime: true, Data: data, Length: length,
+			Interface: &pcapfile.Interface{LinkType: pcapfile.LinkType(link), Name: string(data[:min(8, len(data))])},
+		}
+		fresh := decode.Printer{Location: time.UTC, Interfaces: true}
+		got := fresh.Append([]byte("before|"), pk)
+		require.Equal(t, "before|", string(got[:7]))
+		require.Less(t, len(got), maxLine)
+		require.True(t, utf8.Valid(got), "%q", got)
+		for _, r := range string(got) {
+			require.True(t, unicode.IsPrint(r), "%q in %q", r, got)
+		}
+		require.Equal(t, string(got), string(used.Append([]byte("before|"), pk)))
+	})
+}
+
+// seedFromCorpus adds the first packets of each file.
+func seedFromCorpus(f *testing.F) {
+	f.Add(uint16(1), uint32(0), []byte{})
+	if os.Getenv("NETCAP_CORPUS") == "" && !corpusNearby() {
+		return // the fuzzer runs without it as well
+	}
+	for _, path := range captures(f) {
+		each(f, path, func(n int, pk *pcapfile.Packet) bool {
+			if len(pk.Data) <= 512 {
+				f.Add(uint16(pk.Interface.LinkType), pk.Length, pk.Data)
+			}
+			return n < 3
+		})
+	}
+}
+
+func corpusNearby() bool {
+	_, err := os.Stat(filepath.Join("..", "..", "..", "shared", "corpus"))
+	return err == nil
+}
+
+// captures lists the captures of the corpus.
+func captures(t testing.TB) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range []string{"captures/*.pcap*", "dicom/*.pcap"} {
+		paths, err := filepath.Glob(filepath.Join(testenv.Corpus(t), pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, paths)
+		all = append(all, paths...)
+	}
+	return all
+}
+
+// each calls do for the packets of a file until it returns false or no more
+// can be read, and reports whether that is the end of the file.
+func each(t testing.TB, path string, do func(n int, pk *pcapfile.Packet) bool) (whole bool) {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	r, err := pcapfile.NewReader(file)
+	if err != nil {
+		return false
+	}
+	for n := 1; ; n++ {
+		pk, err := r.Next()
+		var truncated *pcapfile.TruncatedError
+		var format *pcapfile.FormatError
+		switch {
+		case errors.As(err, &truncated), errors.As(err, &format):
+			return false
+		case err != nil:
+			return true
+		case !do(n, pk):
+			return false
+		}
+	}
+}

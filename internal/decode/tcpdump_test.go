@@ -1,0 +1,188 @@
+package decode_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"netcap/internal/decode"
+	"netcap/internal/testenv"
+	"netcap/pcapfile"
+)
+
+// dump runs tcpdump over a file. It returns what it says of each packet, of
+// several lines the first, and whether it read the whole file.
+func dump(t testing.TB, zone, path string, flags ...string) (lines []string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(testenv.Program(t, "tcpdump"), append(flags, "-#", "-nn", "-S", "-r", path)...)
+	cmd.Env = append(os.Environ(), "TZ="+zone)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil {
+		require.ErrorAs(t, err, &exit)
+	}
+	for text := range strings.Lines(string(out)) {
+		// -# numbers the packets; no other line goes on with the next number.
+		if rest, ok := strings.CutPrefix(text, fmt.Sprintf("%5d  ", len(lines)+1)); ok {
+			lines = append(lines, strings.TrimSuffix(rest, "\n"))
+		}
+	}
+	return lines, err == nil
+}
+
+// What tcpdump's lines have in common with ours.
+var (
+	// Up to the length of a segment; what is behind looks into it.
+	tcpLine = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! ?)?\S+ > \S+: Flags \[.*length \d+`)
+	// Whole lines of these protocols.
+	wholeLine = regexp.MustCompile(`^\S+ (ARP, (Request|Reply)|IP6? \S+ > \S+: (UDP, length \d+$|ICMP echo|ICMP .*unreachable|ICMP time|(HBH )?` +
+		`ICMP6, (echo|neighbor|router (s|a)|multicast listener report v2)))`)
+	// Time, addresses and ports of any other.
+	endsLine = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! )?\S+ > [0-9a-f.:]+:`)
+
+	ourVLAN = regexp.MustCompile(`vlan \d+, p \d, (DEI, )?`)
+	ourFrag = regexp.MustCompile(` \(frag \d+:\d+@\d+\+?\)$`)
+	mptcp   = regexp.MustCompile(`mptcp (\d+).*(\], length)`)
+)
+
+// decoded reports whether packets of a link type are looked into.
+func decoded(t pcapfile.LinkType) bool {
+	switch t {
+	case 0, 1, 12, 14, 101, 108, 113, 228, 229, 276:
+		return true
+	}
+	return false
+}
+
+// deviations are files in which lines differ, and why.
+var deviations = map[string]string{
+	"bgp-aigp-oobr.pcap":                     "tcpdump says of an MD5 option that it has no secret",
+	"bgp-bgp_capabilities_print-oobr-1.pcap": "flag AE, which tcpdump 4.99 doesn't print",
+	"bgp-bgp_capabilities_print-oobr-2.pcap": "flag AE",
+	"bgp_mp_reach_nlri-oobr.pcap":            "flag AE",
+	"rpki-rtr-oobr.pcap":                     "flag AE",
+	"beep-oobr.pcap":                         "flag AE, and options that were not captured",
+	"icmp-rfc8335-missing-bytes.pcap":        "inside MACsec, which is not decoded",
+	"macsec-short-longer.pcap":               "inside MACsec",
+	"macsec-short-valid.pcap":                "inside MACsec",
+	"macsec-integonly.pcap":                  "inside MACsec",
+	"timestamp_invalid_micro.pcap":           "microseconds beyond a million, which we add up",
+	"timestamp_invalid_nano.pcap":            "nanoseconds beyond a thousand million, which we add up",
+	"bigtcp-ipv6.pcap":                       "segments of more than 64 KiB, which tcpdump 4.99 calls cut",
+	"bigtcp-ipv6-geneve-ipv6.pcap":           "segments of more than 64 KiB",
+	"bigtcp-ipv6-vxlan-ipv4.pcap":            "segments of more than 64 KiB",
+}
+
+// compared takes the part out of two lines that they should have in common, and
+// says which kind it is: "" if there is nothing to compare.
+func compared(theirs, ours string) (want, got, kind string) {
+	ours = ourFrag.ReplaceAllString(ourVLAN.ReplaceAllString(ours, ""), "")
+	switch {
+	case tcpLine.MatchString(theirs):
+		want = mptcp.ReplaceAllString(tcpLine.FindString(theirs), "mptcp $1$2")
+		return want, mptcp.ReplaceAllString(ours, "mptcp $1$2"), "TCP segments"
+	case wholeLine.MatchString(theirs):
+		return theirs, ours, "lines of UDP, ICMP and ARP"
+	case endsLine.MatchString(theirs):
+		return endsLine.FindString(theirs), endsLine.FindString(ours), "addresses and ports of others"
+	}
+	return "", "", ""
+}
+
+// TestAgainstTcpdump holds the number of lines to tcpdump's for every file, and
+// what is common to the lines for every packet of a link type that is decoded.
+func TestAgainstTcpdump(t *testing.T) {
+	testenv.Program(t, "tcpdump")
+	files, packets := 0, 0
+	equal, deviated := make(map[string]int), make(map[string]bool)
+	for _, path := range captures(t) {
+		theirs, ok := dump(t, "UTC", path)
+		if !ok {
+			continue
+		}
+		files++
+		name := filepath.Base(path)
+		p := decode.Printer{Location: time.UTC}
+		ours := 0
+		each(t, path, func(n int, pk *pcapfile.Packet) bool {
+			ours++
+			text := string(p.Append(nil, pk))
+			assert.NotContains(t, text, "\n")
+			if n > len(theirs) || !decoded(pk.Interface.LinkType) {
+				return true
+			}
+			want, got, kind := compared(theirs[n-1], text)
+			switch {
+			case kind == "":
+			case deviations[name] != "":
+				deviated[name] = deviated[name] || want != got
+			default:
+				assert.Equal(t, want, got, "%s packet %d", path, n)
+				equal[kind]++
+			}
+			return true
+		})
+		assert.Equal(t, len(theirs), ours, path)
+		packets += ours
+	}
+	for name := range deviations {
+		assert.True(t, deviated[name], "%s no longer deviates", name)
+	}
+	t.Logf("%d files with %d packets: the same number of lines; equal: %v", files, packets, equal)
+	assert.Len(t, equal, 3)
+}
+
+// TestTimesAgainstTcpdump compares whole lines in each style of time.
+func TestTimesAgainstTcpdump(t *testing.T) {
+	path := filepath.Join(testenv.Corpus(t), "dicom", "echo_ok.pcap")
+	zone, err := time.LoadLocation("America/New_York")
+	require.NoError(t, err)
+	for style, flag := range map[decode.TimeStyle]string{
+		decode.TimeOfDay: "", decode.TimeNone: "-t", decode.TimeUnix: "-tt",
+		decode.TimeDelta: "-ttt", decode.TimeDate: "-tttt", decode.TimeOffset: "-ttttt",
+	} {
+		flags := []string{flag}
+		if flag == "" {
+			flags = nil
+		}
+		want, ok := dump(t, zone.String(), path, flags...)
+		require.True(t, ok)
+		require.NotEmpty(t, want)
+		p := decode.Printer{Time: style, Location: zone}
+		var got []string
+		each(t, path, func(_ int, pk *pcapfile.Packet) bool {
+			got = append(got, string(p.Append(nil, pk)))
+			return true
+		})
+		assert.Equal(t, want, got, flag)
+	}
+}
+
+// TestSLL2AgainstTcpdump compares direction and columns. The number of the
+// interface is one that no machine has: tcpdump would take the name of ours.
+func TestSLL2AgainstTcpdump(t *testing.T) {
+	var file []byte
+	file = pcapfile.AppendFileHeader(file, pcapfile.LinkTypeLinuxSLL2, 0, true)
+	var ours []string
+	for typ := range byte(6) {
+		pk := packet(t, pcapfile.LinkTypeLinuxSLL2, "0800 0000 7fff0001 0001 00 06 0242000000020000"+ip4UDP+"9000 1234 000c 0000"+data4)
+		pk.Data[10] = typ
+		file = pcapfile.AppendRecord(file, at.UnixNano(), pk.Data, pk.Length, true)
+		text := line(pk)
+		assert.Contains(t, text, " #2147418113 ")
+		ours = append(ours, strings.Replace(text, "#2147418113", "?    ", 1))
+	}
+	path := filepath.Join(t.TempDir(), "sll2.pcap")
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+	theirs, ok := dump(t, "UTC", path)
+	require.True(t, ok)
+	assert.Equal(t, theirs, ours)
+}

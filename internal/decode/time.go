@@ -1,0 +1,68 @@
+package decode
+
+import "time"
+
+// TimeStyle is how times are printed, in microseconds. The numbers are those
+// of tcpdump's -t flags.
+type TimeStyle int
+
+// The styles that tcpdump has.
+const (
+	TimeOfDay  TimeStyle = iota // 13:04:05.123456
+	TimeNone                    // nothing
+	TimeUnix                    // seconds since the epoch
+	TimeDelta                   // since the packet before
+	TimeDate                    // 2026-11-23 13:04:05.123456
+	TimeOffset                  // since the first packet
+)
+
+// Packets need not have a time: pcapng's Simple Packet Block has none.
+var unknownTime = map[TimeStyle]string{
+	TimeOfDay:  "--:--:--.------ ",
+	TimeUnix:   "----------.------ ",
+	TimeDelta:  " --:--:--.------ ",
+	TimeDate:   "----------" + " --:--:--.------ ",
+	TimeOffset: " --:--:--.------ ",
+}
+
+func (p *Printer) time() {
+	if !p.pk.HasTime {
+		p.text(unknownTime[p.Time])
+		return
+	}
+	t := p.pk.Time
+	if p.first.IsZero() {
+		p.first, p.previous = t, t
+	}
+	switch p.Time {
+	case TimeOfDay:
+		p.clock(t, "15:04:05.000000 ")
+	case TimeUnix:
+		p.int(t.Unix()).text(".").padded(t.Nanosecond()/1000, 6).text(" ")
+	case TimeDelta:
+		p.interval(t.Sub(p.previous))
+	case TimeDate:
+		p.clock(t, "2006-01-02 15:04:05.000000 ")
+	case TimeOffset:
+		p.interval(t.Sub(p.first))
+	}
+	p.previous = t
+}
+
+func (p *Printer) clock(t time.Time, layout string) {
+	location := p.Location
+	if location == nil {
+		location = time.Local
+	}
+	p.out = t.In(location).AppendFormat(p.out, layout)
+}
+
+func (p *Printer) interval(d time.Duration) {
+	sign := " "
+	if d < 0 {
+		// A duration is at least -1<<63, which has no opposite.
+		sign, d = "-", max(d, -1<<63+1)*-1
+	}
+	p.text(sign).padded(int(d/time.Hour), 2).text(":").padded(int(d/time.Minute%60), 2)
+	p.text(":").padded(int(d/time.Second%60), 2).text(".").padded(int(d/time.Microsecond%1_000_000), 6).text(" ")
+}

@@ -1,0 +1,232 @@
+package report
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"netcap/pcapfile"
+)
+
+// FileInfo is what there is to say about a capture file.
+type FileInfo struct {
+	Path        string   `json:"path"`
+	Format      string   `json:"format"`
+	Compression string   `json:"compression"`
+	ByteOrder   string   `json:"byte_order"` // of the first section, "little-endian" or "big-endian"
+	LinkTypes   []string `json:"link_types"`
+
+	Interfaces     []Interface `json:"interfaces"`
+	SnapshotLength uint32      `json:"snapshot_length"` // in bytes, the largest of the interfaces'; 0: no limit
+
+	Packets   uint64 `json:"packets"`
+	BytesFile int64  `json:"bytes_file"`
+	BytesData uint64 `json:"bytes_data"` // of the packets as they were on the wire
+
+	// The earliest and the latest time of a packet, UTC; nil if none has one.
+	FirstPacket *time.Time `json:"first_packet"`
+	LastPacket  *time.Time `json:"last_packet"`
+	Duration    *float64   `json:"duration_seconds"`
+
+	// Dropped are the packets that the capturing system had no room for, nil
+	// if the file doesn't say.
+	Dropped *uint64 `json:"dropped"`
+
+	// StrictlyTimeOrdered is false if a packet is earlier than the one before.
+	StrictlyTimeOrdered bool `json:"strictly_time_ordered"`
+
+	// Complete is false if the file is damaged or ends in the middle of a
+	// packet; TruncatedBytes are those behind the last one that is whole.
+	Complete       bool  `json:"complete"`
+	TruncatedBytes int64 `json:"truncated_bytes"`
+
+	// closed: statistics stand behind the last packet, as at the end of a
+	// pcapng file that was closed in an orderly way.
+	closed bool
+}
+
+// Interface is an interface that packets of a file were captured on. That of a
+// pcap file has no name.
+type Interface struct {
+	Name           string  `json:"name"`
+	LinkType       string  `json:"link_type"`
+	SnapshotLength uint32  `json:"snapshot_length"`
+	Filter         string  `json:"filter,omitempty"`
+	Packets        uint64  `json:"packets"`
+	Dropped        *uint64 `json:"dropped"`
+}
+
+// Info opens and reads a file to its end. The error, which names the file, says
+// what is wrong with it; if the file is a capture there is a FileInfo as well,
+// of what precedes the damage.
+func Info(path string) (*FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, FileError(path, err)
+	}
+	defer f.Close()
+	return ReadInfo(path, f)
+}
+
+// ReadInfo is Info for what is open already.
+func ReadInfo(path string, input io.Reader) (*FileInfo, error) {
+	counted := &countingReader{r: input}
+	r, err := pcapfile.NewReader(counted)
+	if err != nil {
+		return nil, FileError(path, err)
+	}
+	w := walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
+	err = w.run(r)
+	info := w.info(r)
+	info.Path = path
+	info.BytesFile = counted.n
+	if err != nil {
+		// A Reader stops at the first damage.
+		if _, drained := io.Copy(io.Discard, counted); drained != nil {
+			err = errors.Join(err, drained)
+		}
+		info.BytesFile = counted.n
+		info.TruncatedBytes = counted.n - r.Offset()
+		return info, FileError(path, err)
+	}
+	info.Complete = true
+	return info, nil
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// maxInterfaces bounds how many interfaces packets are counted for, each by
+// itself. Files describe a handful; made-up ones don't get more memory.
+const maxInterfaces = 1 << 16
+
+// A walk sums up packets.
+type walk struct {
+	count, bytes          uint64
+	packets               map[*pcapfile.Interface]uint64
+	first, last, previous time.Time
+	timed, ordered        bool
+	lost                  uint64 // epb_dropcount
+	lostKnown             bool
+	statistics            int // blocks before the last packet
+}
+
+// run reads to the end; the error is nil if that is where it should be.
+func (w *walk) run(r *pcapfile.Reader) error {
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		w.add(p)
+		w.statistics = len(r.Statistics())
+	}
+}
+
+func (w *walk) add(p *pcapfile.Packet) {
+	w.count++
+	w.bytes += uint64(p.Length)
+	if _, ok := w.packets[p.Interface]; ok || len(w.packets) < maxInterfaces {
+		w.packets[p.Interface]++
+	}
+	if p.Dropped.Known {
+		w.lost += p.Dropped.Value
+		w.lostKnown = true
+	}
+	if !p.HasTime {
+		return
+	}
+	if !w.timed {
+		w.first, w.last, w.previous, w.timed = p.Time, p.Time, p.Time, true
+	}
+	if p.Time.Before(w.previous) {
+		w.ordered = false
+	}
+	w.previous = p.Time
+	if p.Time.Before(w.first) {
+		w.first = p.Time
+	}
+	if p.Time.After(w.last) {
+		w.last = p.Time
+	}
+}
+
+func (w *walk) info(r *pcapfile.Reader) *FileInfo {
+	f := &FileInfo{
+		Format: r.Format().String(), Compression: "none", ByteOrder: "little-endian",
+		LinkTypes: []string{}, Interfaces: []Interface{},
+		Packets: w.count, BytesData: w.bytes, StrictlyTimeOrdered: w.ordered,
+		closed: len(r.Statistics()) > w.statistics,
+	}
+	if r.Section().ByteOrder == binary.BigEndian {
+		f.ByteOrder = "big-endian"
+	}
+	for _, t := range r.LinkTypes() {
+		f.LinkTypes = append(f.LinkTypes, t.String())
+	}
+	dropped := lastDropped(r.Statistics())
+	if len(dropped) == 0 && w.lostKnown {
+		f.Dropped = &w.lost
+	}
+	unlimited := false
+	for _, i := range r.Interfaces() {
+		listed := Interface{
+			Name: i.Name, LinkType: i.LinkType.String(), SnapshotLength: i.SnapLen,
+			Filter: i.Filter, Packets: w.packets[i],
+		}
+		if n, ok := dropped[i]; ok {
+			listed.Dropped = &n
+			f.Dropped = sum(f.Dropped, n)
+		}
+		f.Interfaces = append(f.Interfaces, listed)
+		f.SnapshotLength = max(f.SnapshotLength, i.SnapLen)
+		unlimited = unlimited || i.SnapLen == 0
+	}
+	if unlimited {
+		f.SnapshotLength = 0
+	}
+	if w.timed {
+		first, last, seconds := w.first.UTC(), w.last.UTC(), seconds(w.first, w.last)
+		f.FirstPacket, f.LastPacket, f.Duration = &first, &last, &seconds
+	}
+	return f
+}
+
+// lastDropped takes the latest number of packets that the system dropped for
+// each interface that has one: such counters only grow.
+func lastDropped(all []pcapfile.InterfaceStatistics) map[*pcapfile.Interface]uint64 {
+	dropped := make(map[*pcapfile.Interface]uint64)
+	for _, s := range all {
+		if s.DroppedByOS.Known {
+			dropped[s.Interface] = s.DroppedByOS.Value
+		}
+	}
+	return dropped
+}
+
+// sum adds to a number that may be unknown.
+func sum(total *uint64, n uint64) *uint64 {
+	if total != nil {
+		n += *total
+	}
+	return &n
+}
+
+// seconds are those between two times, which can be further apart than a
+// time.Duration holds.
+func seconds(from, to time.Time) float64 {
+	return float64(to.Unix()-from.Unix()) + float64(to.Nanosecond()-from.Nanosecond())/1e9
+}

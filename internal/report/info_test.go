@@ -1,0 +1,236 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"netcap/internal/report"
+	"netcap/internal/testenv"
+	"netcap/pcapfile"
+)
+
+// start is the time of the first packet of files made here.
+var start = time.Date(2026, 11, 23, 13, 4, 5, 123456789, time.UTC)
+
+// twoInterfaces is a capture of three packets as netcap writes it: of 60, 70
+// and 1500 bytes on the wire, the last cut to 100.
+func twoInterfaces() []byte {
+	ns := start.UnixNano()
+	b := pcapfile.AppendStatistics(packetsOfTwo(), 0, ns+3_000_000_000, &pcapfile.Statistics{
+		Delivered: pcapfile.Count(2), DroppedByOS: pcapfile.Count(5), DroppedByInterface: pcapfile.Count(100),
+	})
+	return pcapfile.AppendStatistics(b, 1, ns+3_000_000_000, &pcapfile.Statistics{
+		Delivered: pcapfile.Count(1), DroppedByOS: pcapfile.Count(2),
+	})
+}
+
+// packetsOfTwo is that capture before it is closed.
+func packetsOfTwo() []byte {
+	ns := start.UnixNano()
+	b := pcapfile.AppendSection(nil, &pcapfile.Section{Application: "netcap test"})
+	b = pcapfile.AppendInterface(b, &pcapfile.Interface{Name: "eth0", LinkType: pcapfile.LinkTypeEthernet, SnapLen: 100, Filter: "tcp"})
+	b = pcapfile.AppendInterface(b, &pcapfile.Interface{Name: "tun0", LinkType: pcapfile.LinkTypeRaw, SnapLen: 200})
+	b = pcapfile.AppendPacket(b, 0, ns, make([]byte, 60), 60, 0)
+	b = pcapfile.AppendPacket(b, 1, ns+2_000_000_000, make([]byte, 70), 70, 0)
+	return pcapfile.AppendPacket(b, 0, ns+1_500_000_000, make([]byte, 100), 1500, 0)
+}
+
+func write(t testing.TB, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+func TestInfo(t *testing.T) {
+	content := twoInterfaces()
+	path := write(t, t.TempDir(), "two.pcapng", content)
+	info, err := report.Info(path)
+	require.NoError(t, err)
+	got, err := json.Marshal(info)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{
+		"path": `+strconv.Quote(path)+`, "format": "pcapng", "compression": "none", "byte_order": "little-endian",
+		"link_types": ["EN10MB", "RAW"], "snapshot_length": 200, "packets": 3,
+		"interfaces": [
+			{"name": "eth0", "link_type": "EN10MB", "snapshot_length": 100, "filter": "tcp", "packets": 2, "dropped": 5},
+			{"name": "tun0", "link_type": "RAW", "snapshot_length": 200, "packets": 1, "dropped": 2}
+		],
+		"bytes_file": `+strconv.Itoa(len(content))+`, "bytes_data": 1630,
+		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:07.123456789Z",
+		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "complete": true, "truncated_bytes": 0
+	}`, string(got))
+}
+
+// TestInfoEmpty is a file that has been begun: pcap has no place for drops,
+// and there is no packet to take times from.
+func TestInfoEmpty(t *testing.T) {
+	path := write(t, t.TempDir(), "empty.pcap", pcapfile.AppendFileHeader(nil, pcapfile.LinkTypeEthernet, 0, true))
+	info, err := report.Info(path)
+	require.NoError(t, err)
+	got, err := json.Marshal(info)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{
+		"path": `+strconv.Quote(path)+`, "format": "pcap", "compression": "none", "byte_order": "little-endian",
+		"link_types": ["EN10MB"], "snapshot_length": 0, "packets": 0,
+		"interfaces": [{"name": "", "link_type": "EN10MB", "snapshot_length": 0, "packets": 0, "dropped": null}],
+		"bytes_file": 24, "bytes_data": 0, "first_packet": null, "last_packet": null, "duration_seconds": null,
+		"dropped": null, "strictly_time_ordered": true, "complete": true, "truncated_bytes": 0
+	}`, string(got))
+}
+
+// TestInfoDamaged holds to what precedes the damage, and to an error of one line
+// that says where it is.
+func TestInfoDamaged(t *testing.T) {
+	content, whole := twoInterfaces(), len(packetsOfTwo())
+	dir := t.TempDir()
+
+	// 64 bytes: 20 up to the options, three counters of 12, the end of
+	// options and the length again.
+	torn := write(t, dir, "torn\n.pcapng", content[:whole+10])
+	info, err := report.Info(torn)
+	require.EqualError(t, err, strconv.Quote(torn)+": pcapng block at offset "+strconv.Itoa(whole)+" is cut short: 10 of 64 bytes")
+	assert.False(t, info.Complete)
+	assert.EqualValues(t, 10, info.TruncatedBytes)
+	assert.EqualValues(t, 3, info.Packets)
+	assert.EqualValues(t, whole+10, info.BytesFile)
+	assert.Nil(t, info.Dropped)
+
+	// The length of the first block of statistics can't be.
+	overwritten := bytes.Clone(content)
+	overwritten[whole+4] = 7
+	info, err = report.Info(write(t, dir, "overwritten.pcapng", overwritten))
+	var format *pcapfile.FormatError
+	require.ErrorAs(t, err, &format)
+	assert.EqualValues(t, whole, format.Offset)
+	assert.False(t, info.Complete)
+	assert.EqualValues(t, len(content)-whole, info.TruncatedBytes)
+	assert.EqualValues(t, len(content), info.BytesFile)
+
+	_, err = report.Info(write(t, dir, "text.pcap", []byte("no capture at all")))
+	require.ErrorIs(t, err, pcapfile.ErrFormat)
+
+	info, err = report.Info(filepath.Join(dir, "missing.pcap"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.EqualError(t, err, filepath.Join(dir, "missing.pcap")+": open: no such file or directory")
+	assert.Nil(t, info)
+}
+
+// accepted lists the files of the corpus that capinfos reads to their end.
+func accepted(t *testing.T) []string {
+	t.Helper()
+	var paths []string
+	for _, dir := range []string{"captures", "pcapng"} {
+		dir := filepath.Join(testenv.Corpus(t), dir)
+		b, err := os.ReadFile(filepath.Join(dir, "oracle.tsv"))
+		require.NoError(t, err)
+		table := csv.NewReader(bytes.NewReader(b))
+		table.Comma, table.LazyQuotes = '\t', true
+		rows, err := table.ReadAll()
+		require.NoError(t, err)
+		status := slices.Index(rows[0], "capinfos_rc")
+		require.Positive(t, status)
+		for _, row := range rows[1:] {
+			if row[status] == "0" {
+				paths = append(paths, filepath.Join(dir, row[0]))
+			}
+		}
+	}
+	dicom, err := filepath.Glob(filepath.Join(testenv.Corpus(t), "dicom", "*.pcap"))
+	require.NoError(t, err)
+	return append(paths, dicom...)
+}
+
+// Files of which we say something else than capinfos.
+var (
+	refused = map[string]string{
+		"pcap-invalid-version-2.pcap": "version 2.5, which libpcap's tests want refused",
+	}
+	otherSize = map[string]string{
+		"atm-oam-heapoverflow.pcap":           "the 4 bytes of SunATM's header, which capinfos takes off",
+		"atm-oam-loopback-print-overrun.pcap": "the same",
+	}
+	otherTimes = map[string]string{
+		"atm-oam-loopback-print-overrun.pcap": "microseconds beyond a million, which we add up",
+		"timestamp_invalid_micro.pcap":        "microseconds beyond a million",
+		"timestamp_invalid_nano.pcap":         "nanoseconds beyond a thousand million",
+		"bgp_vpn_rt-oobr.pcap":                "times more than 2^31 seconds apart, which capinfos takes for the opposite order",
+		"olsr-oobr-2.pcap":                    "the same",
+	}
+)
+
+func TestInfoAgainstCapinfos(t *testing.T) {
+	capinfos := testenv.Program(t, "capinfos")
+	paths := accepted(t)
+	// A table with -T and no head -r; numbers in full -M, times in seconds -S;
+	// the columns come in its own order.
+	args := append([]string{"-T", "-r", "-M", "-S", "-c", "-s", "-d", "-u", "-a", "-e", "-o"}, paths...)
+	out, err := exec.Command(capinfos, args...).Output()
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	require.Len(t, lines, len(paths))
+	compared := 0
+	for n, path := range paths {
+		name := filepath.Base(path)
+		info, err := report.Info(path)
+		if refused[name] != "" {
+			require.Error(t, err, path)
+			continue
+		}
+		require.NoError(t, err, path)
+		compared++
+		field := strings.Split(lines[n], "\t")
+		assert.Equal(t, field[1], strconv.FormatUint(info.Packets, 10), path)
+		assert.Equal(t, field[2], strconv.FormatInt(info.BytesFile, 10), path)
+		if otherSize[name] == "" {
+			assert.Equal(t, field[3], strconv.FormatUint(info.BytesData, 10), path)
+		}
+		// With a packet that has no time capinfos has nothing to say of times.
+		if otherTimes[name] != "" || field[7] == "Unknown" {
+			continue
+		}
+		if field[4] == "n/a" {
+			assert.Nil(t, info.Duration, path)
+		} else {
+			digits := len(field[4]) - strings.Index(field[4], ".") - 1
+			assert.Equal(t, field[4], strconv.FormatFloat(*info.Duration, 'f', digits, 64), path)
+		}
+		assertSeconds(t, field[5], info.FirstPacket, path)
+		assertSeconds(t, field[6], info.LastPacket, path)
+		assert.Equal(t, field[7] == "True", info.StrictlyTimeOrdered, path)
+	}
+	t.Logf("%d files compared", compared)
+}
+
+// assertSeconds compares a time with capinfos' seconds, to as many digits as
+// it prints.
+func assertSeconds(t *testing.T, want string, got *time.Time, path string) {
+	t.Helper()
+	if want == "n/a" || got == nil {
+		assert.Equal(t, want == "n/a", got == nil, path)
+		return
+	}
+	whole, fraction, _ := strings.Cut(want, ".")
+	sec, err := strconv.ParseInt(whole, 10, 64)
+	require.NoError(t, err, path)
+	ns, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	require.NoError(t, err, path)
+	unit := time.Second
+	for range min(len(fraction), 9) {
+		unit /= 10
+	}
+	assert.Equal(t, time.Unix(sec, ns).UTC(), got.Truncate(unit), path)
+}
