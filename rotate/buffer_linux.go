@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -25,9 +26,9 @@ type buffer struct {
 
 	seg *segment
 	off int64 // where the buffer stands in the segment
-	// head is how much of a record that began before off the buffer begins
-	// with; headStart is where that began in the segment, headPackets whether
-	// it is a packet.
+	// head is how much the buffer begins with that stays whole or goes: the
+	// header, or the rest of a record that began before off. headStart is where
+	// that began in the segment, headPackets whether it is a packet.
 	head        int
 	headStart   int64
 	headPackets int
@@ -42,7 +43,7 @@ type buffer struct {
 
 func pack(length, packets int) uint64 { return uint64(length)<<32 | uint64(uint32(packets)) }
 
-func (b *buffer) publish() { b.published.Store(pack(min(len(b.data), bufferSize), b.packets)) }
+func (b *buffer) publish() { b.published.Store(pack(len(b.data), b.packets)) }
 
 func (b *buffer) taken() (length, packets int) {
 	v := b.published.Load()
@@ -62,36 +63,25 @@ type pool struct {
 // disk keeps up.
 const idleBuffers = 2
 
-func newPool(bytes int64) *pool {
-	p := &pool{most: int(max(bytes/bufferSize, 3))}
+// newPool maps the idle buffers. There are never fewer, so that get can always
+// wait for one.
+func newPool(bytes int64) (*pool, error) {
+	p := &pool{most: int(min(max(bytes/bufferSize, idleBuffers+1), maxBuffers))}
 	p.freed = sync.NewCond(&p.mu)
-	return p
+	for range idleBuffers {
+		b, err := newBuffer()
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		p.free = append(p.free, b)
+	}
+	return p, nil
 }
 
-// get returns an empty buffer. It waits where the bound is reached: the disk
-// is then slower than all the memory there is for it.
-func (p *pool) get() (*buffer, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		for p.out >= p.most {
-			p.freed.Wait()
-		}
-		b, err := p.take()
-		if err == nil || p.out == 0 {
-			return b, err
-		}
-		p.most = p.out // this is all the memory there is
-	}
-}
+// maxBuffers is more than any machine has memory for.
+const maxBuffers = 1 << 20
 
-func (p *pool) take() (*buffer, error) {
-	if n := len(p.free); n > 0 {
-		b := p.free[n-1]
-		p.free = p.free[:n-1]
-		p.out++
-		return b, nil
-	}
+func newBuffer() (*buffer, error) {
 	mem, err := unix.Mmap(-1, 0, bufferSize+MaxRecord, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a write buffer: %w", os.NewSyscallError("mmap", err))
@@ -99,35 +89,56 @@ func (p *pool) take() (*buffer, error) {
 	// Fewer page faults, and fewer pages to pin for each write; a kernel
 	// without huge pages says no, which changes nothing else.
 	_ = unix.Madvise(mem[:bufferSize], unix.MADV_HUGEPAGE)
-	p.out++
 	return &buffer{mem: mem}, nil
 }
 
+// get returns an empty buffer. It waits where the bound is reached: the disk
+// is then slower than all the memory there is for it.
+func (p *pool) get() *buffer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if n := len(p.free); n > 0 {
+			b := p.free[n-1]
+			p.free = p.free[:n-1]
+			p.out++
+			return b
+		}
+		if p.out < p.most {
+			b, err := newBuffer()
+			if err == nil {
+				p.out++
+				return b
+			}
+			p.most = p.out // this is all the memory there is
+		}
+		p.freed.Wait()
+	}
+}
+
 // put takes a buffer back.
-func (p *pool) put(b *buffer) error {
+func (p *pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out--
 	p.freed.Signal()
-	if len(p.free) < idleBuffers {
-		*b = buffer{mem: b.mem}
-		p.free = append(p.free, b)
-		return nil
+	if len(p.free) >= idleBuffers && unix.Munmap(b.mem) == nil {
+		return
 	}
-	return os.NewSyscallError("munmap", unix.Munmap(b.mem))
+	*b = buffer{mem: b.mem}
+	p.free = append(p.free, b)
 }
 
-// close unmaps the buffers that nobody has.
+// close unmaps the buffers. Nobody has one any more.
 func (p *pool) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var err error
 	for _, b := range p.free {
-		if err := unix.Munmap(b.mem); err != nil {
-			return os.NewSyscallError("munmap", err)
-		}
+		err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(b.mem)))
 	}
 	p.free = nil
-	return nil
+	return err
 }
 
 // inUse returns the bytes of the buffers given out.

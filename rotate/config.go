@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -54,8 +55,11 @@ func ParseAmount(s string, unit int64) (Amount, error) {
 		}
 		return Amount{Percent: p}, nil
 	}
+	if strings.Contains(s, ",") {
+		return bad("a comma may mean thousands or a fraction")
+	}
 	if n, err := strconv.ParseFloat(s, 64); err == nil {
-		if !(n > 0 && n*float64(unit) < 1<<62) {
+		if !(n*float64(unit) >= 1 && n*float64(unit) < 1<<62) {
 			return bad("not a positive size")
 		}
 		return Amount{Bytes: int64(n * float64(unit))}, nil
@@ -121,7 +125,8 @@ type Config struct {
 	KeepFree Amount
 	// MaxAge deletes files whose last packet is older. 0: no bound.
 	MaxAge time.Duration
-	// NoDelete ends the writing with ErrFull instead of deleting a file.
+	// NoDelete ends the writing with ErrFull instead of deleting a file for
+	// want of room or because of the count. MaxAge, where given, still holds.
 	NoDelete bool
 
 	// WriteBuffer bounds the memory between front and back, in bytes.
@@ -182,8 +187,26 @@ func (c *Config) withDefaults() (Config, error) {
 		return out, fmt.Errorf("maximum age %v: must be positive", out.MaxAge)
 	case out.Sync < 100*time.Millisecond:
 		return out, fmt.Errorf("sync interval %v: must be at least 100ms", out.Sync)
-	case out.Name != "":
-		return out, CheckName(out.Name)
+	case out.Stream != nil && (out.File != "" || out.Name != ""), out.File != "" && out.Name != "", out.Stream == nil && out.File == "" && out.Name == "":
+		return out, errors.New("rotate: one of Stream, File and Name must be set")
+	case out.File != "" && filepath.Base(out.File) != out.File:
+		return out, fmt.Errorf("rotate: file %q: must be a name in Dir, not a path", out.File)
+	}
+	// What isn't handed to the operating system yet can't be synced.
+	out.Flush = min(out.Flush, out.Sync/2)
+	if out.Name == "" {
+		return out, nil
+	}
+	if err := CheckName(out.Name); err != nil {
+		return out, err
+	}
+	if err := checkExt(out.Ext); err != nil {
+		return out, err
+	}
+	// A set must know its own files again.
+	first := fileName{set: out.Name, start: out.Now(), seq: 1, ext: out.Ext}.String()
+	if n, ok := parseName(first); !ok || n.set != out.Name || n.ext != out.Ext {
+		return out, fmt.Errorf("extension %q: looks like part of a file's name", out.Ext)
 	}
 	return out, nil
 }

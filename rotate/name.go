@@ -34,27 +34,27 @@ func ParseName(file string) (set string, start time.Time, seq uint64, ext string
 // parseName takes a file's name apart, and reports whether it is one that a
 // set writes: anything that String wouldn't give is not.
 func parseName(s string) (fileName, bool) {
-	stem, ext, ok := strings.Cut(s, ".")
-	if !ok {
-		return fileName{}, false
-	}
-	// The set's name may hold dots and dashes, so the time and the number are
-	// looked for from the end.
-	for {
-		if n, ok := parseStem(stem, "."+ext); ok {
-			return n, n.String() == s
-		}
-		more, rest, ok := strings.Cut(ext, ".")
-		if !ok {
+	// The set's name may hold dots and dashes, and even look like a file's, so
+	// time and number are looked for from the end.
+	for end := len(s); ; {
+		dot := strings.LastIndexByte(s[:end], '.')
+		if dot < 0 {
 			return fileName{}, false
 		}
-		stem, ext = stem+"."+more, rest
+		if n, ok := parseStem(s[:dot]); ok {
+			n.ext = s[dot:]
+			if n.String() == s && CheckName(n.set) == nil && checkExt(n.ext) == nil {
+				return n, true
+			}
+			return fileName{}, false
+		}
+		end = dot
 	}
 }
 
-func parseStem(stem, ext string) (fileName, bool) {
+func parseStem(stem string) (fileName, bool) {
 	rest, number, ok := cutLast(stem, "-")
-	if !ok || len(number) < 6 {
+	if !ok {
 		return fileName{}, false
 	}
 	set, start, ok := cutLast(rest, "-")
@@ -69,7 +69,7 @@ func parseStem(stem, ext string) (fileName, bool) {
 	if err != nil {
 		return fileName{}, false
 	}
-	return fileName{set, t, seq, ext}, true
+	return fileName{set: set, start: t, seq: seq}, true
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -80,16 +80,37 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
+// isCapture reports whether an extension is one that a set's file can have
+// which is begun with ext: its own, that of another format of an earlier run,
+// and what compression makes of them. What people put beside the files, such as
+// FILE.pcapng.txt, is theirs.
+func isCapture(extension, ext string) bool {
+	for _, suffix := range []string{".gz", ".zst"} {
+		extension = strings.TrimSuffix(extension, suffix)
+	}
+	return extension == ext || extension == ".pcapng" || extension == ".pcap"
+}
+
 // CheckName refuses names for a set that would lead out of the directory, hide
 // the files, or make a mess of a terminal.
 func CheckName(name string) error {
-	for _, r := range name {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.@+", r)) {
-			return fmt.Errorf("name %q: only letters, digits and -_.@+ may be used", name)
-		}
+	if i := strings.IndexFunc(name, unfit); i >= 0 {
+		return fmt.Errorf("name %q: only letters, digits and -_.@+ may be used", name)
 	}
 	if name == "" || name[0] == '.' || name[0] == '-' || len(name) > 100 {
-		return fmt.Errorf("name %q: must begin with a letter or digit and have at most 100 characters", name)
+		return fmt.Errorf("name %q: must have 1 to 100 characters and not begin with a dot or a dash", name)
 	}
 	return nil
+}
+
+// checkExt does the same for extensions.
+func checkExt(ext string) error {
+	if len(ext) < 2 || len(ext) > 32 || ext[0] != '.' || strings.IndexFunc(ext, unfit) >= 0 {
+		return fmt.Errorf("extension %q: must be a dot and up to 31 letters, digits and -_.@+", ext)
+	}
+	return nil
+}
+
+func unfit(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.@+", r))
 }

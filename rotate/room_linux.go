@@ -4,14 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// errNoRoom says that what is to be kept free would not be.
+// errNoRoom says that what is to be kept free would not be, or that files which
+// should go can't be deleted.
 var errNoRoom = errors.New("no room")
 
-// credit is what was deleted lately and may not yet show as free: file systems
-// free space in the background. Without it, more would be deleted than needed.
+// isFull reports whether room for bytes or names is what was missing.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, errNoRoom)
+}
+
+// credit is what was deleted lately and doesn't show as free yet: file systems
+// free space in the background, and files that somebody reads only when closed.
+// Without it, more would be deleted than needed.
 type credit struct {
+	deleted []deletion
+	free    int64 // what will be free once all of that shows
+}
+
+type deletion struct {
 	bytes int64
 	until time.Duration // by the boot clock
 }
@@ -19,102 +33,134 @@ type credit struct {
 // creditTime is how long deleted bytes are expected to take to become free.
 const creditTime = 5 * time.Second
 
-func (c *credit) add(n int64) {
-	c.bytes = c.left() + n
-	c.until = bootClock() + creditTime
+// add notes n bytes that were deleted when free bytes were free.
+func (c *credit) add(now time.Duration, free, n int64) {
+	c.free = free + c.left(now, free) + n
+	c.deleted = append(c.deleted, deletion{n, now + creditTime})
 }
 
-func (c *credit) left() int64 {
-	if bootClock() > c.until {
-		return 0
+// spend notes n bytes that were written.
+func (c *credit) spend(n int64) { c.free -= n }
+
+// left returns how many bytes are still to become free, when free bytes are.
+// What others write meanwhile looks the same, hence the bound, and nothing is
+// expected any more once all was seen.
+func (c *credit) left(now time.Duration, free int64) int64 {
+	if free >= c.free {
+		c.deleted = nil
 	}
-	return c.bytes
+	for len(c.deleted) > 0 && c.deleted[0].until <= now {
+		c.deleted = c.deleted[1:]
+	}
+	var bound int64
+	for _, d := range c.deleted {
+		bound += d.bytes
+	}
+	return min(max(c.free-free, 0), bound)
 }
 
 // makeRoom sees that n more bytes can be written within budget and keep-free,
-// and deletes the oldest files of the set for it.
-func (b *back) makeRoom(n int64) error {
+// with spare bytes left of the latter, and deletes the oldest files of the set
+// for it.
+func (b *back) makeRoom(n, spare int64) error {
 	if b.dir == nil {
 		return nil
 	}
 	for b.set != nil && b.set.bytes()+n > b.lim.budget {
-		if err := b.delete("disk budget"); err != nil {
+		if _, err := b.delete("disk budget"); err != nil {
 			return err
 		}
 	}
+	for {
+		_, free, err := b.dir.usage()
+		if err != nil {
+			return err
+		}
+		if free+b.credit.left(b.boot(), free)-n-spare >= b.lim.keepFree {
+			return nil
+		}
+		if _, err := b.deleteSome("keep-free"); err != nil {
+			return err
+		}
+	}
+}
+
+// makeRoomBy deletes the oldest files, n bytes together, though the bounds
+// don't call for it: the file system is full nevertheless.
+func (b *back) makeRoomBy(n int64) error {
 	_, free, err := b.dir.usage()
 	if err != nil {
 		return err
 	}
-	freed := int64(0)
-	for free+freed-n < b.lim.keepFree {
-		if free+freed-n+b.credit.left() >= b.lim.keepFree {
-			break // what was deleted before is on its way
-		}
-		if b.set == nil {
-			return b.noRoom(free)
-		}
-		before := b.set.bytes()
-		if err := b.delete("keep-free"); err != nil {
+	if b.credit.left(b.boot(), free) >= max(n, bufferSize) {
+		return fmt.Errorf("%w: what was deleted isn't free yet", errNoRoom)
+	}
+	for n > 0 {
+		freed, err := b.deleteSome("the disk is full")
+		if err != nil {
 			return err
 		}
-		freed += before - b.set.bytes()
-	}
-	if freed > 0 {
-		b.credit.add(freed)
+		n -= freed
 	}
 	return nil
 }
 
-// makeRoomBy deletes the oldest file though the bounds don't call for it: the
-// file system is full nevertheless.
-func (b *back) makeRoomBy(n int64) error {
-	if b.set == nil {
-		return errNoRoom
-	}
-	for freed := int64(0); freed < n; {
-		before := b.set.bytes()
-		if err := b.delete("the disk is full"); err != nil {
+// makeNames sees that one more file can be within the set's count.
+func (b *back) makeNames() error {
+	for b.cfg.SegmentCount > 0 && len(b.set.files)+1 > b.cfg.SegmentCount {
+		if _, err := b.delete("file count"); err != nil {
 			return err
 		}
-		freed += before - b.set.bytes()
 	}
 	return nil
 }
 
-// prune deletes what is too old or too much; with one, there is to be room for
-// one file more.
-func (b *back) prune(one bool) error {
-	more := 0
-	if one {
-		more = 1
-	}
-	for b.cfg.SegmentCount > 0 && len(b.set.files)+more > b.cfg.SegmentCount {
-		if err := b.delete("file count"); err != nil {
-			return err
+// expire deletes what is too old.
+func (b *back) expire() {
+	for b.cfg.MaxAge > 0 && b.set.age() > b.cfg.MaxAge {
+		if _, err := b.delete("age"); err != nil {
+			b.cfg.Log.Error("a file is too old and can't be deleted", "error", err)
+			return
 		}
 	}
-	for b.cfg.MaxAge > 0 && len(b.set.files) > 1 && b.set.age(0) > b.cfg.MaxAge {
-		if err := b.delete("age"); err != nil {
-			return err
-		}
-	}
-	return b.makeRoom(0)
 }
 
-// delete deletes the oldest file, unless nothing may be deleted or is left.
-func (b *back) delete(why string) error {
+// deleteSome deletes the oldest file, but keeps the newest: without it nothing
+// would be left, for the sake of a disk that others fill.
+func (b *back) deleteSome(why string) (int64, error) {
+	if b.set == nil || len(b.set.files) < 2 {
+		return 0, b.noRoom()
+	}
+	return b.delete(why)
+}
+
+// delete deletes the oldest file and returns its size, unless nothing may be
+// deleted or is left.
+func (b *back) delete(why string) (int64, error) {
 	if b.cfg.NoDelete && why != "age" {
-		return fmt.Errorf("%w (%s), and --no-delete is given", ErrFull, why)
+		return 0, fmt.Errorf("%w (%s), and --no-delete is given", ErrFull, why)
 	}
-	_, err := b.set.deleteOldest(why)
+	_, free, err := b.dir.usage()
+	if err != nil {
+		return 0, err
+	}
+	size, err := b.set.deleteOldest(why)
 	if errors.Is(err, errNothingLeft) {
-		_, free, _ := b.dir.usage()
-		return b.noRoom(free)
+		return 0, b.noRoom()
 	}
-	return err
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	b.credit.add(b.boot(), free, size)
+	b.syncer.directory()
+	return size, nil
 }
 
-func (b *back) noRoom(free int64) error {
+// noRoom says why there is none.
+func (b *back) noRoom() error {
+	_, free, err := b.dir.usage()
+	if err != nil {
+		return err
+	}
 	return fmt.Errorf("%w: %s are free and %s are to be kept free", errNoRoom, Size(free), Size(b.lim.keepFree))
 }

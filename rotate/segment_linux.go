@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -12,89 +11,104 @@ import (
 )
 
 // segment is one file, or the part of it between two gaps, or a stream. The
-// front makes it; but for dead, which both read, the rest is the back's.
+// front makes it; but for the flags, which both read, the rest is the back's.
 type segment struct {
 	start time.Time
 	dead  atomic.Bool // the back takes no more of it
+	renew atomic.Bool // its file lost something: the front begins another
 
-	sink sink  // nil until it is opened
-	base int64 // where it begins in its file
-	end  int64 // bytes written, from base
-	name string
+	out  *output // nil until it is opened
+	base int64   // where it begins in its file
+	end  int64   // bytes written, from base
 	// packets are those written, less those cut off again.
 	packets int64
-	wrote   bool // something since the last sync
 }
 
-// sink is where a segment's bytes go.
+// output is the file that is being written, or the stream.
+type output struct {
+	sink
+	name    string
+	wrote   bool        // something since the last sync
+	suspect atomic.Bool // the disk lost something of it
+	lost    bool        // the syncer's: a sync failed
+}
+
+// sink is where an output's bytes go.
 type sink interface {
 	// writeAt writes p at off; n bytes of it where err isn't nil. whole says
-	// that p is a full buffer.
+	// that p is a full buffer, the start of which may have been written before.
 	writeAt(p []byte, off int64, whole bool) (n int, err error)
 	truncate(size int64) error
 	sync() error
 	close() error
 }
 
-// file is a sink with two descriptors of one file: an ordinary one, and one
-// that goes past the page cache.
+// file is a sink that writes whole buffers past the page cache, and the rest
+// through it.
 type file struct {
-	plain  *os.File
-	direct *os.File // nil where the file system has no O_DIRECT
-}
-
-// newFile opens the second descriptor of a file that was just created.
-func newFile(d *directory, plain *os.File, name string) *file {
-	f := &file{plain: plain}
-	direct, err := d.root.OpenFile(name, os.O_WRONLY|unix.O_DIRECT|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return f
-	}
-	if !sameFile(plain, direct) { // somebody put another in its place
-		_ = direct.Close()
-		return f
-	}
-	f.direct = direct
-	return f
-}
-
-func sameFile(a, b *os.File) bool {
-	sa, errA := a.Stat()
-	sb, errB := b.Stat()
-	return errA == nil && errB == nil && os.SameFile(sa, sb)
+	f        *os.File
+	direct   bool // O_DIRECT is set
+	indirect bool // the file system has no O_DIRECT
 }
 
 func (f *file) writeAt(p []byte, off int64, whole bool) (int, error) {
-	if whole && f.direct != nil && off%bufferSize == 0 {
-		n, err := f.direct.WriteAt(p, off)
-		if !errors.Is(err, unix.EINVAL) {
-			return n, err
-		}
-		// Opened with O_DIRECT and refused when written: stay with the other.
-		err = f.direct.Close()
-		f.direct = nil
-		if err != nil {
-			return 0, err
-		}
+	f.setDirect(whole && off%bufferSize == 0)
+	n, err := f.pwrite(p, off)
+	if f.direct && errors.Is(err, unix.EINVAL) {
+		// Accepted before, and refused when it comes to writing.
+		f.indirect = true
+		f.setDirect(false)
+		n, err = f.pwrite(p, off)
 	}
-	return f.plain.WriteAt(p, off)
+	return n, err
 }
 
-func (f *file) truncate(size int64) error { return f.plain.Truncate(size) }
+// pwrite is os.File.WriteAt, which doesn't tell how much of a piece was written
+// before an error (it returns 0 where pwrite(2) was short and then failed).
+func (f *file) pwrite(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		m, err := unix.Pwrite(int(f.f.Fd()), p[n:], off+int64(n))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return n, os.NewSyscallError("pwrite", err)
+		case m == 0:
+			return n, io.ErrShortWrite
+		}
+		n += max(m, 0)
+	}
+	return n, nil
+}
+
+// setDirect sets O_DIRECT for the writes that follow. One descriptor for both
+// ways can't end up at two files, whatever others do to its name meanwhile.
+func (f *file) setDirect(on bool) {
+	on = on && !f.indirect
+	if on == f.direct {
+		return
+	}
+	flags := 0
+	if on {
+		flags = unix.O_DIRECT
+	}
+	if _, err := unix.FcntlInt(f.f.Fd(), unix.F_SETFL, flags); err != nil {
+		f.indirect = true
+		return
+	}
+	f.direct = on
+}
+
+func (f *file) truncate(size int64) error { return f.f.Truncate(size) }
 
 // sync makes the data last through a power cut.
 func (f *file) sync() error {
-	return os.NewSyscallError("fdatasync", unix.Fdatasync(int(f.plain.Fd())))
+	return os.NewSyscallError("fdatasync", unix.Fdatasync(int(f.f.Fd())))
 }
 
 func (f *file) close() error {
 	// What went through the page cache won't be read again by us.
-	_ = unix.Fadvise(int(f.plain.Fd()), 0, 0, unix.FADV_DONTNEED)
-	err := f.plain.Close()
-	if f.direct != nil {
-		err = errors.Join(err, f.direct.Close())
-	}
-	return err
+	_ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	return f.f.Close()
 }
 
 // stream is a sink that only goes forward.
@@ -104,37 +118,12 @@ type stream struct {
 }
 
 func (s *stream) writeAt(p []byte, off int64, _ bool) (int, error) {
-	if skip := s.pos - off; skip > 0 { // flushed before
-		p = p[min(skip, int64(len(p))):]
-	}
-	n, err := s.w.Write(p)
+	before := min(max(s.pos-off, 0), int64(len(p)))
+	n, err := s.w.Write(p[before:])
 	s.pos += int64(n)
-	return n, err
+	return int(before) + n, err
 }
 
 func (s *stream) truncate(int64) error { return nil }
 func (s *stream) sync() error          { return nil }
 func (s *stream) close() error         { return nil }
-
-// create makes the next file of the set. A name that is taken, by whatever, is
-// passed over.
-func (s *set) create(start time.Time, ext string) (*file, string, error) {
-	for tries := 0; ; tries++ {
-		name := fileName{set: s.name, start: start, seq: s.last + 1, ext: ext}
-		s.last++
-		plain, err := s.dir.create(name.String())
-		if errors.Is(err, os.ErrExist) && tries < maxTaken {
-			s.log.Warn("the next file's name is taken; using another", "file", filepath.Join(s.dir.path, name.String()))
-			continue
-		}
-		if err != nil {
-			s.last-- // it wasn't used
-			return nil, "", explainDir(s.dir.path, err)
-		}
-		s.files = append(s.files, entry{name: name, born: bootClock()})
-		return newFile(s.dir, plain, name.String()), name.String(), s.dir.sync()
-	}
-}
-
-// maxTaken is how many taken names are passed over before giving up.
-const maxTaken = 1000

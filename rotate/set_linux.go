@@ -1,139 +1,19 @@
 package rotate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// directory is a directory held open: what is done in it stays in it, whatever
-// becomes of its path.
-type directory struct {
-	root *os.Root
-	file *os.File // the directory itself, for fsync and statfs
-	path string
-}
-
-func openDirectory(path string, create bool) (*directory, error) {
-	if create {
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, explainDir(path, err)
-		}
-	}
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, explainDir(path, err)
-	}
-	file, err := root.Open(".")
-	if err != nil {
-		return nil, errors.Join(explainDir(path, err), root.Close())
-	}
-	return &directory{root: root, file: file, path: path}, nil
-}
-
-func (d *directory) close() error { return errors.Join(d.file.Close(), d.root.Close()) }
-
-// sync makes names that were created or removed last through a power cut.
-func (d *directory) sync() error {
-	err := d.file.Sync()
-	if errors.Is(err, unix.EINVAL) { // the file system has nothing to sync there
-		return nil
-	}
-	return err
-}
-
-// usage is the size of the file system and what an unprivileged user could
-// still take of it, in bytes.
-func (d *directory) usage() (total, free int64, err error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(d.file.Fd()), &st); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", d.path, os.NewSyscallError("statfs", err))
-	}
-	total, free = usage(&st)
-	return total, free, nil
-}
-
-func usage(st *unix.Statfs_t) (total, free int64) {
-	size := int64(st.Bsize)
-	return int64(st.Blocks) * size, int64(st.Bavail) * size
-}
-
-// usageOf is the usage of the file system on which a directory is, or would be
-// if it were made.
-func usageOf(path string) (total, free int64, err error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return 0, 0, err
-	}
-	var st unix.Statfs_t
-	for dir := abs; ; dir = filepath.Dir(dir) {
-		err := unix.Statfs(dir, &st)
-		if err == nil {
-			total, free = usage(&st)
-			return total, free, nil
-		}
-		if !errors.Is(err, unix.ENOENT) || dir == "/" {
-			return 0, 0, explainDir(dir, &fs.PathError{Op: "statfs", Path: dir, Err: err})
-		}
-	}
-}
-
-// create makes a file that didn't exist. Even a link, a FIFO or a directory of
-// that name is an error, fs.ErrExist.
-func (d *directory) create(name string) (*os.File, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-}
-
-// explainDir says of a refusal who is refused what, and what to do.
-func explainDir(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
-		return err
-	}
-	owner := ""
-	for dir := path; ; dir = filepath.Dir(dir) {
-		st, statErr := os.Stat(dir)
-		if statErr == nil {
-			owner = fmt.Sprintf("%s is owned by %s, mode %v", dir, ownerOf(st), st.Mode().Perm())
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	do := "choose another directory with --dir or -w, or run as its owner or with sudo"
-	if errors.Is(err, unix.EROFS) {
-		do = "choose a directory on a file system that can be written, with --dir or -w"
-	} else if os.Geteuid() == 0 {
-		do = "root is refused by network file systems with root squash, and by AppArmor or SELinux; choose another directory with --dir or -w"
-	}
-	return fmt.Errorf("%w (running as %s; %s): %s", err, userName(os.Geteuid()), owner, do)
-}
-
-func ownerOf(st fs.FileInfo) string {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "an unknown user"
-	}
-	return userName(int(sys.Uid))
-}
-
-func userName(uid int) string {
-	u, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		return "uid " + strconv.Itoa(uid)
-	}
-	return u.Username
-}
 
 // entry is a file of the set.
 type entry struct {
@@ -144,25 +24,29 @@ type entry struct {
 
 // set is the files of one capture in a directory, oldest first.
 type set struct {
-	dir    *directory
-	name   string
-	log    *slog.Logger
-	lock   *os.File
-	files  []entry
-	last   uint64 // highest number in use
-	origin time.Duration
-	wall   time.Time // at origin, by the wall clock
+	dir     *directory
+	name    string
+	ext     string // of the files that are begun
+	log     *slog.Logger
+	lock    *os.File
+	made    bool // the lock file was made by this set
+	boot    func() time.Duration
+	origin  time.Duration // boot clock and wall clock at one moment
+	wall    time.Time
+	last    uint64 // the highest number in use
+	files   []entry
+	current string // name of the file that is being written, which stays
 }
 
-// openSet takes the lock of a set, which one process may have, and looks at
+// openSet locks the set, against other processes and this one, and looks at
 // what is there.
-func openSet(dir *directory, name string, now time.Time, log *slog.Logger) (*set, error) {
-	s := &set{dir: dir, name: name, log: log, origin: bootClock(), wall: now}
+func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
+	s := &set{dir: dir, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now()}
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
 	if err := s.scan(); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.undo(), s.close())
 	}
 	return s, nil
 }
@@ -170,41 +54,74 @@ func openSet(dir *directory, name string, now time.Time, log *slog.Logger) (*set
 // ErrLocked is what Open returns where another process writes the same set.
 var ErrLocked = errors.New("another netcap is writing this set")
 
-// takeLock locks a file beside the set's. It is never unlinked: a lock on a
-// file that has lost its name would keep nobody out.
+// takeLock locks a file beside the set's. The lock counts only if the file
+// still has its name once it is locked: somebody may have removed it after it
+// was opened, and a lock on a file without a name keeps nobody out.
 func (s *set) takeLock() error {
-	name := "." + s.name + ".lock"
-	path := filepath.Join(s.dir.path, name)
-	f, err := s.dir.root.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return explainDir(s.dir.path, err)
+	path := filepath.Join(s.dir.path, s.lockName())
+	for range maxTaken {
+		f, made, err := s.openLock(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed a moment ago
+		}
+		if err != nil {
+			return err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				err = fmt.Errorf("%s: %w: stop it, or choose another --name or --dir", s.dir.path, ErrLocked)
+			} else {
+				err = fmt.Errorf("%s: %w", path, os.NewSyscallError("flock", err))
+			}
+			return errors.Join(err, f.Close())
+		}
+		locked, err := f.Stat()
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		if named, err := s.dir.root.Lstat(s.lockName()); err == nil && os.SameFile(named, locked) {
+			s.lock, s.made = f, made
+			return nil
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
 	}
-	st, err := f.Stat()
+	return fmt.Errorf("%s: is removed and made again all the time: choose a directory that only %s can write", path, userName(os.Geteuid()))
+}
+
+// openLock opens the lock file, and makes it if it is missing.
+func (s *set) openLock(path string) (f *os.File, made bool, err error) {
+	name := s.lockName()
+	f, err = s.dir.create(name)
+	if err == nil {
+		return f, true, nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, false, explainDir(s.dir.path, err)
+	}
+	st, err := s.dir.root.Lstat(name)
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return nil, false, err
 	}
 	if !ours(st) {
-		return errors.Join(fmt.Errorf("%s: is not a lock file of %s: move it away, or choose another directory", path, userName(os.Geteuid())), f.Close())
+		return nil, false, fmt.Errorf("%s: is not a lock file of %s: move it away, or choose another directory", path, userName(os.Geteuid()))
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("%s: %w: stop it, or choose another --name or --dir", s.dir.path, ErrLocked)
-		} else {
-			err = fmt.Errorf("%s: %w", path, os.NewSyscallError("flock", err))
-		}
-		return errors.Join(err, f.Close())
-	}
-	s.lock = f
-	return nil
+	f, err = s.dir.root.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return f, false, err
 }
 
-// ours reports whether a file is a regular one of this user with one name.
-func ours(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
-}
+func (s *set) lockName() string { return "." + s.name + ".lock" }
 
 func (s *set) close() error { return s.lock.Close() }
+
+// undo removes the lock file if it wasn't there before. It is still locked.
+func (s *set) undo() error {
+	if !s.made {
+		return nil
+	}
+	return s.dir.root.Remove(s.lockName())
+}
 
 // scan brings the list up to date with the directory: files that others
 // removed or changed, and those of earlier runs.
@@ -225,11 +142,9 @@ func (s *set) scan() error {
 	files := make([]entry, 0, len(s.files)+1)
 	for _, file := range names {
 		name, ok := parseName(file)
-		if !ok || name.set != s.name {
+		if !ok || name.set != s.name || !isCapture(name.ext, s.ext) {
 			continue
 		}
-		// The number is taken, whoever's file it is.
-		s.last = max(s.last, name.seq)
 		st, err := s.dir.root.Lstat(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -238,11 +153,10 @@ func (s *set) scan() error {
 			return err
 		}
 		if !ours(st) {
-			if _, told := known[file]; !told {
-				s.log.Debug("left alone: not a regular file of this user", "file", file)
-			}
+			s.log.Debug("left alone: not a regular file of this user alone", "file", file)
 			continue
 		}
+		s.last = max(s.last, name.seq)
 		born, ok := known[file]
 		if !ok {
 			born = s.origin - s.wall.Sub(name.start)
@@ -250,17 +164,45 @@ func (s *set) scan() error {
 		files = append(files, entry{name: name, size: st.Size(), born: born})
 	}
 	slices.SortFunc(files, func(a, b entry) int {
-		if a.name.seq != b.name.seq {
-			if a.name.seq < b.name.seq {
-				return -1
-			}
-			return 1
-		}
-		return a.name.start.Compare(b.name.start)
+		return cmp.Or(cmp.Compare(a.name.seq, b.name.seq), a.name.start.Compare(b.name.start))
 	})
 	s.files = files
 	return nil
 }
+
+// create makes the next file of the set. A name that is taken, by whatever, is
+// passed over.
+func (s *set) create(start time.Time) (*os.File, string, error) {
+	for range maxTaken {
+		if s.last == math.MaxUint64 {
+			return nil, "", fmt.Errorf("%s: a file of the set has the highest number there is: move it away", s.dir.path)
+		}
+		s.last++
+		name := fileName{set: s.name, start: start, seq: s.last, ext: s.ext}
+		f, err := s.dir.create(name.String())
+		if errors.Is(err, fs.ErrExist) {
+			s.log.Warn("the next file's name is taken; using another", "file", filepath.Join(s.dir.path, name.String()))
+			continue
+		}
+		if err != nil {
+			s.last-- // it wasn't used
+			return nil, "", explainDir(s.dir.path, err)
+		}
+		s.current = name.String()
+		s.files = append(s.files, entry{name: name, born: s.boot()})
+		return f, s.current, nil
+	}
+	return nil, "", fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
+}
+
+// maxTaken is how many taken names are passed over before giving up.
+const maxTaken = 1000
+
+// grown notes the size of the file that is being written.
+func (s *set) grown(size int64) { s.files[len(s.files)-1].size = size }
+
+// finished notes that no file is being written.
+func (s *set) finished() { s.current = "" }
 
 // bytes is the size of all files together.
 func (s *set) bytes() (n int64) {
@@ -270,42 +212,58 @@ func (s *set) bytes() (n int64) {
 	return n
 }
 
-// age is how long ago the last packet of file i can have come: when the next
-// file was begun. It is counted by the boot clock, so that setting the wall
-// clock deletes nothing.
-func (s *set) age(i int) time.Duration {
-	if i+1 >= len(s.files) {
+// age is how long ago the last packet of the oldest file can have come: when
+// the next file was begun. It is counted by the boot clock, so that setting the
+// wall clock deletes nothing.
+func (s *set) age() time.Duration {
+	if len(s.files) < 2 {
 		return 0
 	}
-	return bootClock() - s.files[i+1].born
+	return s.boot() - s.files[1].born
 }
 
-// deleteOldest deletes the oldest file and returns its size. The newest, which
-// is being written, is never deleted: errNothingLeft.
+// deleteOldest deletes the oldest file and returns its size. The one that is
+// being written is never deleted: errNothingLeft.
 func (s *set) deleteOldest(why string) (int64, error) {
-	if len(s.files) < 2 {
+	if len(s.files) == 0 || s.files[0].name.String() == s.current {
 		return 0, errNothingLeft
 	}
-	e := s.files[0]
-	file := e.name.String()
-	st, err := s.dir.root.Lstat(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.files = s.files[1:]
-		return 0, nil
-	case err != nil:
-		return 0, err
-	case !ours(st):
-		// It was changed since the last scan: no longer ours to delete.
-		s.files = s.files[1:]
-		return 0, nil
-	}
-	if err := s.dir.root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	file := s.files[0].name.String()
+	size, err := s.remove(file)
+	if err != nil {
 		return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
 	}
 	s.files = s.files[1:]
-	s.log.Info("deleted the oldest file", "file", file, "bytes", st.Size(), "because", why)
-	return st.Size(), s.dir.sync()
+	s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
+	return size, nil
+}
+
+// discardCurrent removes the file that is being written.
+func (s *set) discardCurrent() error {
+	file := s.current
+	s.finished()
+	s.files = s.files[:len(s.files)-1]
+	_, err := s.remove(file)
+	return err
+}
+
+// remove removes a file and returns its size, which is 0 if it is no longer
+// there, or no longer ours to remove.
+func (s *set) remove(file string) (int64, error) {
+	st, err := s.dir.root.Lstat(file)
+	if err == nil && !ours(st) {
+		return 0, nil
+	}
+	if err == nil {
+		err = s.dir.root.Remove(file)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
 }
 
 var errNothingLeft = errors.New("no older file to delete")

@@ -1,28 +1,32 @@
 package rotate
 
+import "sync/atomic"
+
 // syncer is the goroutine that syncs and closes files, which may take long on a
 // busy disk, while the back goes on writing.
 type syncer struct {
-	b    *back
-	jobs chan syncJob
-	done chan struct{}
-	bad  string // name of the file whose sync failed last
+	b     *back
+	jobs  chan syncJob
+	names atomic.Bool // a job that syncs the directory is under way
+	done  chan struct{}
 }
 
+// syncJob is to sync an output, and perhaps to close it, or to sync the
+// directory.
 type syncJob struct {
-	sink    sink
-	name    string
+	out     *output // nil for the directory
+	seg     *segment
 	close   bool
-	damaged bool // what is left of it needs no sync
 	size    int64
 	packets int64
 }
 
-// maxClosing bounds how many files wait to be closed; beyond it the back waits.
-const maxClosing = 64
+// maxJobs bounds what waits to be synced; beyond it the back waits. Each file
+// that is closed holds a descriptor.
+const maxJobs = 64
 
 func newSyncer(b *back) *syncer {
-	s := &syncer{b: b, jobs: make(chan syncJob, maxClosing), done: make(chan struct{})}
+	s := &syncer{b: b, jobs: make(chan syncJob, maxJobs), done: make(chan struct{})}
 	go s.run()
 	return s
 }
@@ -30,7 +34,14 @@ func newSyncer(b *back) *syncer {
 func (s *syncer) run() {
 	defer close(s.done)
 	for j := range s.jobs {
-		s.do(j)
+		if j.out == nil {
+			s.syncNames()
+			continue
+		}
+		s.sync1(j)
+		if j.close {
+			s.close1(j)
+		}
 	}
 }
 
@@ -42,39 +53,54 @@ func (s *syncer) stop() {
 // sync has a segment's file synced, if nothing waits before it.
 func (s *syncer) sync(seg *segment) bool {
 	select {
-	case s.jobs <- syncJob{sink: seg.sink, name: seg.name}:
+	case s.jobs <- syncJob{out: seg.out, seg: seg}:
 		return true
 	default:
 		return false
 	}
 }
 
-// close has a segment's file synced, unless it is damaged anyway, and closed.
-func (s *syncer) close(seg *segment, damaged bool) {
-	s.jobs <- syncJob{
-		sink: seg.sink, name: seg.name, close: true, damaged: damaged,
-		size: seg.base + seg.end, packets: seg.packets,
+// close has a segment's file synced and closed.
+func (s *syncer) close(seg *segment) {
+	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.packets}
+}
+
+// directory has names that were made or removed synced.
+func (s *syncer) directory() {
+	if s.names.CompareAndSwap(false, true) {
+		s.jobs <- syncJob{}
 	}
 }
 
-func (s *syncer) do(j syncJob) {
-	log := s.b.cfg.Log.With("file", s.b.cfg.path(j.name))
+func (s *syncer) syncNames() {
+	s.names.Store(false)
+	if err := s.b.dir.sync(); err != nil {
+		s.b.fault.set(err)
+		s.b.cfg.Log.Error("syncing the directory failed: a power cut may undo which files there are", "directory", s.b.cfg.Dir, "error", err)
+	}
+}
+
+func (s *syncer) sync1(j syncJob) {
 	// After a failed fsync the kernel may report success though data was lost,
 	// so it is never tried again: the file is suspect, and ended.
-	if !j.damaged && (s.bad == "" || s.bad != j.name) {
-		if err := j.sink.sync(); err != nil {
-			s.bad = j.name
-			s.b.suspect.Add(1)
-			log.Error("the disk lost data of this file (fsync failed); a set goes on with another", "error", err)
-			s.b.rotate.Store(true)
-			s.b.call()
-		}
-	}
-	if !j.close {
+	if j.out.lost {
 		return
 	}
-	if err := j.sink.close(); err != nil {
-		s.b.suspect.Add(1)
+	err := j.out.sync()
+	if err == nil {
+		return
+	}
+	j.out.lost = true
+	s.b.suspects(j.out, err)
+	s.b.cfg.Log.Error("the disk lost data of this file (fsync failed); a set goes on with another", "file", s.b.cfg.path(j.out.name), "error", err)
+	j.seg.renew.Store(true)
+	s.b.call()
+}
+
+func (s *syncer) close1(j syncJob) {
+	log := s.b.cfg.Log.With("file", s.b.cfg.path(j.out.name))
+	if err := j.out.close(); err != nil {
+		s.b.suspects(j.out, err)
 		log.Error("closing failed", "error", err)
 		return
 	}

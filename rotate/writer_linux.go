@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Writer is the front of a set, a file or a stream. Its methods belong to one
@@ -21,31 +23,23 @@ type Writer struct {
 	seg      *segment
 	begun    bool // a segment was begun before
 	reserve  int64
+	boot     func() time.Duration
 	boundary int64         // no packet from this time on, ns since the epoch, belongs to the segment
 	due      time.Duration // the same by the boot clock
 	spill    []byte
 	closed   bool
 }
 
-// Stats is a snapshot of what became of the records.
-type Stats struct {
-	Written int64  // packets handed to the operating system
-	Dropped int64  // packets that could not be written
-	Bytes   int64  // bytes written to files, headers and trailers included
-	Files   int64  // files begun by this Writer
-	Suspect int64  // files of which the disk lost something
-	Current string // path of the file being written, "" if there is none
-	Set     int64  // bytes of the set's files, earlier runs' included
-	SetLen  int    // number of the set's files
-	Budget  int64  // bound of Set in bytes, 0 if there is none
-	Free    int64  // bytes free on the file system when last looked
-	Buffers int64  // bytes of buffers in use
-	Paused  bool   // nothing is written for want of room
-}
-
 // Open checks directory, bounds and room, begins the first file with its
 // header, and starts to write. What it made is removed if it fails.
 func Open(cfg *Config) (*Writer, error) {
+	return open(cfg, machine{
+		boot: bootClock,
+		sink: func(f *os.File, _ string) sink { return &file{f: f} },
+	})
+}
+
+func open(cfg *Config, m machine) (*Writer, error) {
 	c, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -53,39 +47,38 @@ func Open(cfg *Config) (*Writer, error) {
 	if c.WriteBuffer == 0 {
 		c.WriteBuffer = min(DefaultWriteBuffer, totalMemory()/16)
 	}
-	w := &Writer{cfg: c, limit: math.MaxInt64, pool: newPool(c.WriteBuffer)}
-	w.back, err = newBack(&w.cfg, w.pool)
-	if err != nil {
+	w := &Writer{cfg: c, limit: math.MaxInt64, boot: m.boot}
+	if w.pool, err = newPool(c.WriteBuffer); err != nil {
 		return nil, err
+	}
+	if w.back, err = newBack(&w.cfg, w.pool, m); err != nil {
+		return nil, errors.Join(err, w.pool.close())
 	}
 	if c.Name != "" {
 		w.limit = w.back.lim.segment
 	}
-	if err := w.start(); err != nil {
-		return nil, err
+	w.begin(c.Now())
+	if err := w.back.begin(w.buf); err != nil {
+		err = errors.Join(err, w.back.abandon())
+		w.pool.put(w.buf)
+		return nil, errors.Join(err, w.pool.close())
 	}
+	go w.back.run()
 	return w, nil
 }
 
-// start begins the first file and sees its header written.
-func (w *Writer) start() error {
-	err := w.begin(w.cfg.Now())
-	if err == nil {
-		err = w.back.begin(w.buf)
+// totalMemory is the machine's memory in bytes.
+func totalMemory() int64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 16 * DefaultWriteBuffer
 	}
-	if err != nil {
-		return errors.Join(err, w.back.abandon())
-	}
-	go w.back.run()
-	return nil
+	return int64(info.Totalram) * int64(info.Unit)
 }
 
 // begin starts a segment in an empty buffer.
-func (w *Writer) begin(now time.Time) error {
-	b, err := w.pool.get()
-	if err != nil {
-		return err
-	}
+func (w *Writer) begin(now time.Time) {
+	b := w.pool.get()
 	w.seg = &segment{start: now}
 	w.buf = b
 	b.seg = w.seg
@@ -95,42 +88,38 @@ func (w *Writer) begin(now time.Time) error {
 	w.begun = true
 	w.boundary, w.due = math.MaxInt64, math.MaxInt64
 	if w.cfg.Name != "" {
-		d := w.cfg.SegmentDuration
-		next := now.Truncate(d).Add(d)
-		w.boundary, w.due = next.UnixNano(), bootClock()+next.Sub(now)
+		ns, d := now.UnixNano(), int64(w.cfg.SegmentDuration)
+		w.boundary = (ns/d + 1) * d
+		w.due = w.boot() + time.Duration(w.boundary-ns)
 	}
-	return nil
 }
 
 // Ready says whether records can be appended: not while there is no room for
 // them, when they are to be passed to Discard. It is called before each batch.
 // The error is why nothing will be written any more.
 func (w *Writer) Ready() (bool, error) {
-	if err := w.back.failed(); err != nil {
+	switch err := w.back.fatal.get(); {
+	case w.closed:
+		return false, os.ErrClosed
+	case err != nil:
 		return false, err
-	}
-	if w.seg.dead.Load() {
-		if w.back.paused.Load() {
-			return false, nil
-		}
+	case w.seg.dead.Load() && w.back.paused.Load():
+		return false, nil
+	case w.seg.dead.Load():
 		w.handOver(true)
-		return true, w.open(w.cfg.Now())
-	}
-	if w.back.rotate.Load() {
+		w.open(w.cfg.Now())
+	case w.seg.renew.Load():
 		return true, w.Rotate(0)
 	}
 	return true, nil
 }
 
 // open begins a segment and has the back open its file.
-func (w *Writer) open(now time.Time) error {
-	if err := w.begin(now); err != nil {
-		return err
-	}
+func (w *Writer) open(now time.Time) {
+	w.begin(now)
 	w.back.ops <- op{open: w.seg}
 	w.back.current.Store(w.buf)
 	w.Publish()
-	return nil
 }
 
 // Fits reports whether a record of n bytes and of time ns, in nanoseconds since
@@ -166,7 +155,6 @@ func (w *Writer) Publish() {
 // of time ns or, if that is 0, for no packet. One file and a stream have no
 // next one.
 func (w *Writer) Rotate(ns int64) error {
-	w.back.rotate.Store(false)
 	if w.seg.dead.Load() || w.closed || w.cfg.Name == "" {
 		return nil
 	}
@@ -177,7 +165,8 @@ func (w *Writer) Rotate(ns int64) error {
 		now = t
 	}
 	w.end()
-	return w.open(now)
+	w.open(now)
+	return nil
 }
 
 // end writes the trailer and hands the segment over.
@@ -194,7 +183,7 @@ func (w *Writer) Due() time.Duration {
 	if w.due == math.MaxInt64 {
 		return w.due
 	}
-	return max(0, w.due-bootClock())
+	return max(0, w.due-w.boot())
 }
 
 // Attention tells that Ready has something new to say.
@@ -207,7 +196,7 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	w.closed = true
-	if w.seg.dead.Load() || w.back.failed() != nil {
+	if w.seg.dead.Load() {
 		w.handOver(true)
 	} else {
 		w.end()
@@ -223,32 +212,39 @@ func (w *Writer) Stats() Stats { return w.back.stats() }
 // turnOver hands a full buffer over. The record that began at start and ends
 // behind the buffer goes on in the next one.
 func (w *Writer) turnOver(start, packets int) {
-	for len(w.buf.data) >= bufferSize {
-		b := w.buf
-		if len(b.data) > len(b.mem) {
-			w.back.fail(fmt.Errorf("rotate: a record of %d bytes: longer than %d", len(b.data)-start, MaxRecord))
-			b.data = b.data[:bufferSize]
-		}
-		w.spill = append(w.spill[:0], b.data[bufferSize:]...)
-		next := buffer{seg: b.seg, off: b.off + bufferSize, head: len(w.spill), headStart: b.off + int64(start)}
-		if next.head > 0 {
-			next.headPackets, next.packets = packets, packets
-			b.packets -= packets
-		}
-		b.data = b.data[:bufferSize]
-		w.handOver(false)
-		to, err := w.pool.get()
-		if err != nil {
-			w.back.fail(err)
-			to = &buffer{mem: make([]byte, bufferSize+MaxRecord)}
-		}
-		to.seg, to.off, to.head = next.seg, next.off, next.head
-		to.headStart, to.headPackets, to.packets = next.headStart, next.headPackets, next.packets
-		to.data = append(to.mem[:0], w.spill...)
-		to.publish()
-		w.buf = to
-		w.back.current.Store(to)
+	b := w.buf
+	if len(b.data) > len(b.mem) {
+		// append had to move it: the buffer holds what was there before.
+		w.refuse(start, packets)
+		return
 	}
+	w.spill = append(w.spill[:0], b.data[bufferSize:]...)
+	off, headStart := b.off+bufferSize, b.off+int64(start)
+	if len(w.spill) == 0 {
+		headStart, packets = off, 0 // the record ends with the buffer
+	}
+	b.data = b.data[:bufferSize]
+	b.packets -= packets
+	w.handOver(false)
+	next := w.pool.get()
+	next.seg, next.off = w.seg, off
+	next.data = append(next.mem[:0], w.spill...)
+	next.head, next.headStart, next.headPackets = len(w.spill), headStart, packets
+	next.packets = packets
+	next.publish()
+	w.buf = next
+	w.back.current.Store(next)
+}
+
+// refuse takes back a record that is too long. Its author must mend that.
+func (w *Writer) refuse(start, packets int) {
+	b := w.buf
+	n := len(b.data) - start
+	b.data = b.mem[:start]
+	b.packets -= packets
+	w.back.dropped.Add(int64(packets))
+	w.back.fatal.set(fmt.Errorf("rotate: a record of %d bytes: longer than %d", n, MaxRecord))
+	w.back.call()
 }
 
 // handOver gives the current buffer to the back, which frees it.
@@ -264,15 +260,4 @@ func (c *Config) path(name string) string {
 		return "standard output"
 	}
 	return filepath.Join(c.Dir, name)
-}
-
-type atomicError struct{ p atomic.Pointer[error] }
-
-func (e *atomicError) set(err error) { e.p.CompareAndSwap(nil, &err) }
-
-func (e *atomicError) get() error {
-	if p := e.p.Load(); p != nil {
-		return *p
-	}
-	return nil
 }

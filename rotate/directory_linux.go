@@ -1,0 +1,173 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// directory is a directory held open: what is done in it stays in it, whatever
+// becomes of its path.
+type directory struct {
+	root *os.Root
+	file *os.File // the directory itself, for fsync and statfs
+	path string
+	made []string // directories that were made for it, outermost first
+}
+
+func openDirectory(path string, create bool) (*directory, error) {
+	d := &directory{path: path}
+	err := d.open(create)
+	if err != nil {
+		return nil, errors.Join(explainDir(path, err), d.unmake())
+	}
+	return d, nil
+}
+
+func (d *directory) open(create bool) error {
+	if create {
+		for dir := filepath.Clean(d.path); ; dir = filepath.Dir(dir) {
+			if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			d.made = append(d.made, dir)
+		}
+		slices.Reverse(d.made)
+		if err := os.MkdirAll(d.path, 0o700); err != nil {
+			return err
+		}
+	}
+	var err error
+	if d.root, err = os.OpenRoot(d.path); err != nil {
+		return err
+	}
+	if d.file, err = d.root.Open("."); err != nil {
+		return errors.Join(err, d.root.Close())
+	}
+	return nil
+}
+
+func (d *directory) close() error { return errors.Join(d.file.Close(), d.root.Close()) }
+
+// unmake removes what was made for the directory and holds nothing.
+func (d *directory) unmake() error {
+	for _, dir := range slices.Backward(d.made) {
+		err := os.Remove(dir)
+		switch {
+		case errors.Is(err, unix.ENOTEMPTY):
+			return nil // others use it already
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
+// sync makes names that were created or removed last through a power cut.
+func (d *directory) sync() error {
+	err := d.file.Sync()
+	if errors.Is(err, unix.EINVAL) { // the file system has nothing to sync there
+		return nil
+	}
+	return err
+}
+
+// usage is the size of the file system and what an unprivileged user could
+// still take of it, in bytes.
+func (d *directory) usage() (total, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(d.file.Fd()), &st); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", d.path, os.NewSyscallError("statfs", err))
+	}
+	total, free = usage(&st)
+	return total, free, nil
+}
+
+func usage(st *unix.Statfs_t) (total, free int64) {
+	size := int64(st.Frsize) // what blocks are counted in; FUSE tells it from Bsize
+	if size == 0 {
+		size = int64(st.Bsize)
+	}
+	return int64(st.Blocks) * size, int64(st.Bavail) * size
+}
+
+// usageOf is the usage of the file system on which a directory is, or would be
+// if it were made.
+func usageOf(path string) (total, free int64, err error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	var st unix.Statfs_t
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		err := unix.Statfs(dir, &st)
+		if err == nil {
+			total, free = usage(&st)
+			return total, free, nil
+		}
+		if !errors.Is(err, unix.ENOENT) || dir == "/" {
+			return 0, 0, explainDir(dir, &fs.PathError{Op: "statfs", Path: dir, Err: err})
+		}
+	}
+}
+
+// create makes a file that didn't exist. Even a link, a FIFO or a directory of
+// that name is an error, fs.ErrExist.
+func (d *directory) create(name string) (*os.File, error) {
+	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+}
+
+// ours reports whether a file is a regular one of this user with one name.
+func ours(st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
+}
+
+// explainDir says of a refusal who is refused what, and what to do.
+func explainDir(path string, err error) error {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+		return err
+	}
+	owner := ""
+	for dir := path; ; dir = filepath.Dir(dir) {
+		st, statErr := os.Stat(dir)
+		if statErr == nil {
+			owner = fmt.Sprintf("%s is owned by %s, mode %v", dir, ownerOf(st), st.Mode().Perm())
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	do := "choose another directory with --dir or -w, or run as its owner or with sudo"
+	if errors.Is(err, unix.EROFS) {
+		do = "choose a directory on a file system that can be written, with --dir or -w"
+	} else if os.Geteuid() == 0 {
+		do = "root is refused by network file systems with root squash, and by AppArmor or SELinux; choose another directory with --dir or -w"
+	}
+	return fmt.Errorf("%w (running as %s; %s): %s", err, userName(os.Geteuid()), owner, do)
+}
+
+func ownerOf(st fs.FileInfo) string {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "an unknown user"
+	}
+	return userName(int(sys.Uid))
+}
+
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return "uid " + strconv.Itoa(uid)
+	}
+	return u.Username
+}

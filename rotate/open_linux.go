@@ -1,0 +1,158 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// prepare opens the directory, and the set. What can be refused is refused
+// before anything is created.
+func (b *back) prepare() error {
+	total, free, err := usageOf(b.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if b.lim, err = b.cfg.bounds(total); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(b.cfg.Dir); err != nil && free < b.lim.keepFree {
+		return b.tooFull(total, free)
+	}
+	if b.dir, err = openDirectory(b.cfg.Dir, b.cfg.MakeDir); err != nil {
+		return err
+	}
+	if b.cfg.Name != "" {
+		if b.set, err = openSet(b.dir, b.cfg, b.boot); err != nil {
+			return err
+		}
+	}
+	err = b.makeRoom(b.margin(), trailerRoom)
+	if !errors.Is(err, errNoRoom) {
+		return err
+	}
+	total, free, statErr := b.dir.usage()
+	if statErr != nil || free >= b.lim.keepFree+b.margin()+trailerRoom {
+		return errors.Join(err, statErr)
+	}
+	return b.tooFull(total, free)
+}
+
+func (b *back) tooFull(total, free int64) error {
+	return fmt.Errorf("%s: the disk is full: %s of %s are free, and %s are to be kept free: free some room, choose another directory, or lower --keep-free", b.cfg.Dir, Size(free), Size(total), Size(b.lim.keepFree))
+}
+
+// begin opens the first file and writes its header, before the goroutine runs.
+func (b *back) begin(buf *buffer) error {
+	if err := b.open(buf.seg); err != nil {
+		return err
+	}
+	b.current.Store(buf)
+	length, packets := buf.taken()
+	err := b.put(buf, length, packets)
+	if err != nil && b.cfg.Stream == nil {
+		err = fmt.Errorf("%s: %w", b.cfg.path(b.out.name), err)
+	}
+	return err
+}
+
+// abandon undoes newBack and begin: nothing is left that wasn't there before.
+func (b *back) abandon() error {
+	var err error
+	if b.out != nil {
+		err = b.out.close()
+		if b.dir != nil {
+			err = errors.Join(err, b.dir.root.Remove(b.out.name))
+		}
+	}
+	b.syncer.stop()
+	if b.set != nil {
+		err = errors.Join(err, b.set.undo())
+	}
+	err = errors.Join(err, b.release())
+	if b.dir != nil {
+		err = errors.Join(err, b.dir.unmake())
+	}
+	return err
+}
+
+// release closes what newBack opened.
+func (b *back) release() error {
+	var err error
+	if b.set != nil {
+		err = b.set.close()
+	}
+	if b.dir != nil {
+		err = errors.Join(err, b.dir.close())
+	}
+	return err
+}
+
+// open opens the file of a segment.
+func (b *back) open(seg *segment) error {
+	switch {
+	case b.cfg.Stream != nil:
+		b.out = &output{sink: &stream{w: b.cfg.Stream}}
+	case b.cfg.File == "":
+		if err := b.openNext(seg); err != nil {
+			return err
+		}
+	case b.out == nil:
+		f, err := b.dir.create(b.cfg.File)
+		if err != nil {
+			return b.explainFile(err)
+		}
+		b.opened(f, b.cfg.File)
+	default:
+		seg.base = b.last.base + b.last.end
+	}
+	seg.out = b.out
+	b.last = seg
+	b.snapshot()
+	return nil
+}
+
+// openNext opens the next file of the set.
+func (b *back) openNext(seg *segment) error {
+	if err := b.set.scan(); err != nil {
+		return err
+	}
+	b.expire()
+	if err := b.makeNames(); err != nil {
+		return err
+	}
+	if err := b.makeRoom(1, trailerRoom); err != nil {
+		return err
+	}
+	for {
+		f, name, err := b.set.create(seg.start)
+		if err == nil {
+			b.opened(f, name)
+			b.cfg.Log.Debug("began a file", "file", b.cfg.path(name))
+			return nil
+		}
+		if !isFull(err) {
+			return err
+		}
+		if roomErr := b.makeRoomBy(1); roomErr != nil { // file systems have room for so many names
+			return errors.Join(roomErr, err)
+		}
+	}
+}
+
+// opened notes that a file was made.
+func (b *back) opened(f *os.File, name string) {
+	b.out = &output{sink: b.sink(f, name), name: name}
+	b.files.Add(1)
+	b.syncer.directory()
+}
+
+func (b *back) explainFile(err error) error {
+	path := filepath.Join(b.dir.path, b.cfg.File)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: %w, and nothing is ever overwritten: choose another name, move it away, or give -C, -G or -W to write a set beside it", path, fs.ErrExist)
+	}
+	return explainDir(b.dir.path, err)
+}

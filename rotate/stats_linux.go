@@ -1,0 +1,63 @@
+package rotate
+
+import "sync/atomic"
+
+// Stats is a snapshot of what became of the records.
+type Stats struct {
+	Written int64  // packets handed to the operating system
+	Dropped int64  // packets that could not be written
+	Bytes   int64  // bytes written to files, headers and trailers included
+	Files   int64  // files begun by this Writer
+	Suspect int64  // files of which the disk lost something
+	Current string // path of the file being written, "" if there is none
+	Set     int64  // bytes of the set's files, earlier runs' included
+	SetLen  int    // number of the set's files
+	Budget  int64  // bound of Set in bytes, 0 if there is none
+	Free    int64  // bytes free on the file system when last looked
+	Buffers int64  // bytes of buffers in use
+	Paused  bool   // nothing is written for want of room
+}
+
+// snapshot takes a picture of what belongs to the back.
+func (b *back) snapshot() {
+	s := Stats{Budget: b.lim.budget, Paused: b.paused.Load()}
+	if b.dir != nil {
+		if _, free, err := b.dir.usage(); err == nil {
+			s.Free = free
+		}
+	}
+	if b.out != nil && b.cfg.Stream == nil {
+		s.Current = b.cfg.path(b.out.name)
+	}
+	switch {
+	case b.set != nil:
+		s.Set, s.SetLen = b.set.bytes(), len(b.set.files)
+	case b.last != nil && b.cfg.Stream == nil:
+		s.Set, s.SetLen = b.last.base+b.last.end, 1
+	}
+	b.mu.Lock()
+	b.snap = s
+	b.mu.Unlock()
+}
+
+func (b *back) stats() Stats {
+	b.mu.Lock()
+	s := b.snap
+	b.mu.Unlock()
+	s.Written, s.Dropped, s.Bytes = b.written.Load(), b.dropped.Load(), b.bytes.Load()
+	s.Files, s.Suspect = b.files.Load(), b.suspect.Load()
+	s.Buffers = b.pool.inUse()
+	return s
+}
+
+// atomicError is the first of the errors it is set to.
+type atomicError struct{ p atomic.Pointer[error] }
+
+func (e *atomicError) set(err error) { e.p.CompareAndSwap(nil, &err) }
+
+func (e *atomicError) get() error {
+	if p := e.p.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
