@@ -126,6 +126,7 @@ func TestDiskFull(t *testing.T) {
 						r.batch(1, 10_000)
 						time.Sleep(time.Millisecond)
 					}
+					r.stopped()
 					// Others take what is left, and more than may be.
 					fill(t, dir, 0)
 					files := []string{filepath.Join(dir, "out.rec")}
@@ -281,9 +282,10 @@ func TestReadOnly(t *testing.T) {
 			r.batch(1, 10_000)
 			time.Sleep(time.Millisecond)
 		}
+		r.stopped()
 		r.batch(1, 10_000)
 		f.set(func(f *faults) { f.room = -1 })
-		r.eventually(func() bool { ok, err := r.w.Ready(); return ok && err == nil }, "goes on")
+		r.goesOn()
 		r.batch(10, 10_000)
 		r.idle()
 		assert.ErrorIs(t, r.w.Close(), unix.EROFS, "told at the end")
@@ -307,7 +309,8 @@ func TestWriteFails(t *testing.T) {
 	r.idle()
 	f.set(func(f *faults) { f.room, f.err = 1500, unix.EIO })
 	r.batch(10, 1000)
-	r.eventually(func() bool { return r.w.Stats().Suspect == 1 }, "suspect")
+	r.stopped()
+	assert.Equal(t, int64(1), r.w.Stats().Suspect)
 	f.set(func(f *faults) { f.room = -1 })
 	r.eventually(func() bool { ok, err := r.w.Ready(); return ok && err == nil }, "goes on")
 	assert.False(t, r.w.Stats().Paused)
@@ -338,7 +341,7 @@ func TestWritesGoOnFailing(t *testing.T) {
 		assert.Len(t, setFiles(t, c.Dir), 1)
 		assert.LessOrEqual(t, r.w.Stats().Files, int64(5), "a try a second")
 		f.set(func(f *faults) { f.room = -1 })
-		r.eventually(func() bool { ok, err := r.w.Ready(); return ok && err == nil }, "goes on")
+		r.goesOn()
 		r.batch(10, 1000)
 		r.idle()
 		err := r.w.Close()
@@ -431,6 +434,7 @@ func TestUndeletable(t *testing.T) {
 		r.batch(1, 100_000)
 		r.idle()
 	}
+	r.stopped()
 	r.batch(1, 100_000)
 	assert.Zero(t, r.w.Stats().Suspect, "nothing is wrong with the file that is written")
 	assert.LessOrEqual(t, sizeOf(t, setFiles(t, dir)...), int64(3<<20))
@@ -476,6 +480,7 @@ func TestCloseWhilePaused(t *testing.T) {
 			r.batch(1, 1000)
 			time.Sleep(time.Millisecond)
 		}
+		r.stopped()
 		r.batch(3, 1000)
 		require.NoError(t, r.w.Close())
 		files := []string{filepath.Join(c.Dir, c.File)}

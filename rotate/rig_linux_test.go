@@ -230,6 +230,19 @@ func (r *rig) idle() {
 	}, "all written")
 }
 
+// goesOn appends packets until one is written.
+func (r *rig) goesOn() {
+	r.t.Helper()
+	before := r.w.Stats().Written
+	r.eventually(func() bool { r.batch(1, 1000); return r.w.Stats().Written > before }, "goes on")
+}
+
+// stopped waits until the back has given the current segment up.
+func (r *rig) stopped() {
+	r.t.Helper()
+	r.eventually(r.w.seg.dead.Load, "the segment is given up")
+}
+
 func (r *rig) eventually(f func() bool, what string) {
 	r.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(time.Millisecond) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +68,7 @@ func (s *set) takeLock() error {
 		if err != nil {
 			return err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err := lockSoon(f); err != nil {
 			if errors.Is(err, unix.EWOULDBLOCK) {
 				err = fmt.Errorf("%s: %w: stop it, or choose another --name or --dir", s.dir.path, ErrLocked)
 			} else {
@@ -90,6 +91,19 @@ func (s *set) takeLock() error {
 	return fmt.Errorf("%s: is removed and made again all the time: choose a directory that only %s can write", path, userName(os.Geteuid()))
 }
 
+// lockSoon locks a file. Who only asks whether it is locked, as netcap list
+// does, has it locked for an instant: that is waited for.
+func lockSoon(f *os.File) (err error) {
+	for range 10 {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return err
+}
+
 // openLock opens the lock file, and makes it if it is missing.
 func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 	name := s.lockName()
@@ -103,6 +117,9 @@ func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 	st, err := s.dir.root.Lstat(name)
 	if err != nil {
 		return nil, false, err
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Nlink == 0 {
+		return nil, false, fs.ErrNotExist // it is being removed right now
 	}
 	if !ours(st) {
 		return nil, false, fmt.Errorf("%s: is not a lock file of %s: move it away, or choose another directory", path, userName(os.Geteuid()))

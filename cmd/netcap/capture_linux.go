@@ -264,6 +264,6 @@ func summarize(w io.Writer, s record.Status, o *captureOptions) {
 	case s.Files.Files == 1:
 		fmt.Fprintf(w, "1 file: %s\n", s.Files.Current)
 	default:
-		fmt.Fprintf(w, "%s in %s\n", count(s.Files.Files, "file"), filepath.Dir(s.Files.Current))
+		fmt.Fprintf(w, "%s written to %s\n", count(s.Files.Files, "file"), filepath.Dir(s.Files.Current))
 	}
 }
