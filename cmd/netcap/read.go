@@ -98,6 +98,7 @@ func splitFiles(args []string) (files, filter []string) {
 // packetPrinter prints the packets of one file after the other.
 type packetPrinter struct {
 	printer    decode.Printer
+	match      func(*pcapfile.Packet) bool // the filter; nil takes all
 	out        *bufio.Writer
 	atOnce     bool // not only when the buffer is full
 	count      int64
@@ -131,6 +132,9 @@ func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
 		if all := r.Interfaces(); len(all) != p.interfaces {
 			p.printer.Interfaces = p.printer.Interfaces || severalNames(all[p.interfaces:], all[0])
 			p.interfaces = len(all)
+		}
+		if p.match != nil && !p.match(pk) {
+			continue
 		}
 		p.line = append(p.printer.Append(p.line[:0], pk), '\n')
 		if _, err := p.out.Write(p.line); err != nil {

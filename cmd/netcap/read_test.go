@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/decode"
 	"netcap/internal/testenv"
 	"netcap/pcapfile"
 )
@@ -170,4 +172,20 @@ func TestReadBrokenPipe(t *testing.T) {
 	require.NoError(t, read.Close())
 	assert.NoError(t, cmd.Wait())
 	assert.Empty(t, stderr.String())
+}
+
+// A filter sees every packet, and -c counts those that it lets through.
+func TestReadMatches(t *testing.T) {
+	path := writeTestFile(t, filepath.Join(t.TempDir(), "x.pcapng"), capturedOn(3, "eth0", "eth1"))
+	var out bytes.Buffer
+	seen := 0
+	p := &packetPrinter{out: bufio.NewWriter(&out), count: 2, match: func(pk *pcapfile.Packet) bool {
+		seen++
+		return pk.Interface.Name == "eth1"
+	}}
+	p.printer.Time = decode.TimeNone
+	require.NoError(t, p.printFile(newReadCommand(), path))
+	require.NoError(t, p.out.Flush())
+	assert.Equal(t, 4, seen, "the second of eth1 is the fourth packet")
+	assert.Equal(t, 2, strings.Count(out.String(), testPacket))
 }
