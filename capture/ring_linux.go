@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
@@ -142,13 +143,20 @@ func (s *ringSocket) Wait(ready func() bool) error {
 
 // pendingError takes the error that the socket holds, such as ENETDOWN. Left
 // there, it would make every wait end at once.
+//
+// It is asked before each wait, and never waits itself: as a raw system call it
+// doesn't wake Go's monitor thread, which then looks at the process some fifteen
+// thousand times a second.
 func pendingError(fd int) error {
-	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return os.NewSyscallError("getsockopt SO_ERROR", err)
-	}
-	if errno != 0 {
-		return unix.Errno(errno)
+	var value int32
+	size := uint32(unsafe.Sizeof(value))
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,
+		uintptr(unsafe.Pointer(&value)), uintptr(unsafe.Pointer(&size)), 0)
+	switch {
+	case errno != 0:
+		return os.NewSyscallError("getsockopt SO_ERROR", errno)
+	case value != 0:
+		return unix.Errno(value)
 	}
 	return nil
 }

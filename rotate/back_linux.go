@@ -3,7 +3,6 @@ package rotate
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +23,9 @@ const (
 
 // machine is what tests put something else in place of.
 type machine struct {
-	boot func() time.Duration               // a clock that nobody can set
-	sink func(f *os.File, name string) sink // of a file that was made
+	boot func() time.Duration            // a clock that nobody can set
+	ring func() (*uring, error)          // for the files of one Writer
+	sink func(f *file, name string) sink // of a file that was made
 }
 
 // back is the goroutine that does everything that may wait for a disk.
@@ -47,6 +47,7 @@ type back struct {
 	fault     atomicError // what the disk failed with first
 	done      chan struct{}
 
+	uring   *uring   // nil where there is none
 	out     *output  // the file that is being written, nil between two
 	last    *segment // the one that was opened last
 	failing bool     // segments end in errors, and no packet was written since
@@ -72,6 +73,7 @@ func newBack(c *Config, p *pool, m machine) (*back, error) {
 	var err error
 	if c.Stream == nil {
 		err = b.prepare()
+		b.uring = b.openURing()
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.abandon())

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,8 +22,9 @@ const (
 
 // buffer is a stretch of one segment, bufferSize bytes but for the last.
 type buffer struct {
-	mem  []byte // mapped, bufferSize+MaxRecord bytes
-	data []byte // what the front appended; the back sees up to published
+	mapped []byte
+	mem    []byte // of mapped: bufferSize+MaxRecord bytes from the border of a huge page
+	data   []byte // what the front appended; the back sees up to published
 
 	seg *segment
 	off int64 // where the buffer stands in the segment
@@ -52,68 +54,104 @@ func (b *buffer) taken() (length, packets int) {
 
 // pool gives out buffers, up to a bound.
 type pool struct {
-	mu    sync.Mutex
-	freed *sync.Cond
-	free  []*buffer
-	out   int // buffers given out
-	most  int // bound of out
+	mu     sync.Mutex
+	freed  *sync.Cond // the front waits for it
+	wanted *sync.Cond // grow does
+	free   []*buffer
+	out    int // buffers given out
+	most   int // bound of them all
+	closed bool
+	grown  chan struct{} // closed when grow has ended
 }
 
-// idleBuffers are kept mapped when nobody needs them: what is in use while a
-// disk keeps up.
-const idleBuffers = 2
+// idleBuffers stay mapped when nobody needs them: one that fills, one that is
+// written, and two for a disk that isn't always the same. The buffers used last
+// are used first.
+const idleBuffers = 4
 
-// newPool maps the idle buffers. There are never fewer, so that get can always
-// wait for one.
+// leastBuffers is how many there are at least, so that the front can always
+// wait for one: one that fills, one that is written, one between them.
+const leastBuffers = 3
+
 func newPool(bytes int64) (*pool, error) {
-	p := &pool{most: int(min(max(bytes/bufferSize, idleBuffers+1), maxBuffers))}
-	p.freed = sync.NewCond(&p.mu)
-	for range idleBuffers {
+	p := &pool{most: int(min(max(bytes/bufferSize, leastBuffers), maxBuffers)), grown: make(chan struct{})}
+	p.freed, p.wanted = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
+	for range leastBuffers {
 		b, err := newBuffer()
 		if err != nil {
-			return nil, errors.Join(err, p.close())
+			return nil, errors.Join(err, p.unmap())
 		}
 		p.free = append(p.free, b)
 	}
+	go p.grow()
 	return p, nil
 }
 
 // maxBuffers is more than any machine has memory for.
 const maxBuffers = 1 << 20
 
+// hugePage is what huge pages are aligned to, in bytes. Where it is another
+// number, buffers are of smaller pages.
+const hugePage = 2 << 20
+
 func newBuffer() (*buffer, error) {
-	mem, err := unix.Mmap(-1, 0, bufferSize+MaxRecord, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	mapped, err := unix.Mmap(-1, 0, hugePage+bufferSize+MaxRecord, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a write buffer: %w", os.NewSyscallError("mmap", err))
 	}
+	skip := -int(uintptr(unsafe.Pointer(&mapped[0]))) & (hugePage - 1)
+	mem := mapped[skip:][:bufferSize+MaxRecord]
 	// Fewer page faults, and fewer pages to pin for each write; a kernel
 	// without huge pages says no, which changes nothing else.
 	_ = unix.Madvise(mem[:bufferSize], unix.MADV_HUGEPAGE)
-	return &buffer{mem: mem}, nil
+	for i := 0; i < bufferSize; i += os.Getpagesize() {
+		mem[i] = 0 // the kernel finds the memory now, and not under a packet
+	}
+	return &buffer{mapped: mapped, mem: mem}, nil
 }
 
-// get returns an empty buffer. It waits where the bound is reached: the disk
-// is then slower than all the memory there is for it.
-func (p *pool) get() *buffer {
+// grow maps another buffer whenever none is free and there may be more, so that
+// the front finds its memory there: the kernel clears it first, which takes a
+// millisecond, and several where a hypervisor has to find it.
+func (p *pool) grow() {
+	defer close(p.grown)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		if n := len(p.free); n > 0 {
-			b := p.free[n-1]
-			p.free = p.free[:n-1]
-			p.out++
-			return b
+		for !p.closed && (len(p.free) > 0 || p.out >= p.most) {
+			p.wanted.Wait()
 		}
-		if p.out < p.most {
-			b, err := newBuffer()
-			if err == nil {
-				p.out++
-				return b
-			}
+		if p.closed {
+			return
+		}
+		p.mu.Unlock()
+		b, err := newBuffer()
+		p.mu.Lock()
+		if err != nil {
 			p.most = p.out // this is all the memory there is
+			continue
 		}
+		p.free = append(p.free, b)
+		p.freed.Signal()
+	}
+}
+
+// get returns an empty buffer. It waits where there is none: the disk is then
+// slower than all the memory there is for it, or than memory can be had.
+func (p *pool) get() *buffer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.free) == 0 {
 		p.freed.Wait()
 	}
+	n := len(p.free) - 1
+	b := p.free[n]
+	p.free = p.free[:n]
+	p.out++
+	if n == 0 {
+		p.wanted.Signal()
+	}
+	return b
 }
 
 // put takes a buffer back.
@@ -121,21 +159,28 @@ func (p *pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out--
-	p.freed.Signal()
-	if len(p.free) >= idleBuffers && unix.Munmap(b.mem) == nil {
+	if len(p.free) >= idleBuffers && unix.Munmap(b.mapped) == nil {
 		return
 	}
-	*b = buffer{mem: b.mem}
+	*b = buffer{mapped: b.mapped, mem: b.mem}
 	p.free = append(p.free, b)
+	p.freed.Signal()
 }
 
 // close unmaps the buffers. Nobody has one any more.
 func (p *pool) close() error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.closed = true
+	p.wanted.Signal()
+	p.mu.Unlock()
+	<-p.grown
+	return p.unmap()
+}
+
+func (p *pool) unmap() error {
 	var err error
 	for _, b := range p.free {
-		err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(b.mem)))
+		err = errors.Join(err, os.NewSyscallError("munmap", unix.Munmap(b.mapped)))
 	}
 	p.free = nil
 	return err

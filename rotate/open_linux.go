@@ -81,13 +81,26 @@ func (b *back) abandon() error {
 // release closes what newBack opened.
 func (b *back) release() error {
 	var err error
+	if b.uring != nil {
+		err = b.uring.close()
+	}
 	if b.set != nil {
-		err = b.set.close()
+		err = errors.Join(err, b.set.close())
 	}
 	if b.dir != nil {
 		err = errors.Join(err, b.dir.close())
 	}
 	return err
+}
+
+// openURing returns a ring for the writes, or nil: they go by pwrite(2) then.
+func (b *back) openURing() *uring {
+	u, err := b.ring()
+	if err != nil {
+		b.cfg.Log.Debug("writing without io_uring", "because", err)
+		return nil
+	}
+	return u
 }
 
 // open opens the file of a segment.
@@ -144,7 +157,7 @@ func (b *back) openNext(seg *segment) error {
 
 // opened notes that a file was made.
 func (b *back) opened(f *os.File, name string) {
-	b.out = &output{sink: b.sink(f, name), name: name}
+	b.out = &output{sink: b.sink(&file{f: f, ring: b.uring}, name), name: name}
 	b.files.Add(1)
 	b.syncer.directory()
 }

@@ -357,7 +357,7 @@ func BenchmarkFront(b *testing.B) {
 			c.Log, c.Flush, c.Sync = nil, time.Second, 5*time.Second
 			m := realMachine()
 			var files []*os.File
-			m.sink = func(f *os.File, _ string) sink { files = append(files, f); return discard{} }
+			m.sink = func(f *file, _ string) sink { files = append(files, f.f); return discard{} }
 			w, err := open(c, m)
 			require.NoError(b, err)
 			p := appendRecord(nil, kindPacket, 0, size)

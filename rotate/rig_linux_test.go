@@ -161,7 +161,7 @@ func single(t testing.TB, dir string) *Config {
 }
 
 func realMachine() machine {
-	return machine{boot: bootClock, sink: func(f *os.File, _ string) sink { return &file{f: f} }}
+	return machine{boot: bootClock, ring: newURing, sink: func(f *file, _ string) sink { return f }}
 }
 
 // newRig opens a Writer. When the test ends it is closed, if it isn't yet, and
@@ -413,7 +413,7 @@ func newFaults() *faults { return &faults{room: -1, syncs: make(map[string]int)}
 
 func (f *faults) machine() machine {
 	m := realMachine()
-	m.sink = func(of *os.File, name string) sink { return &faultySink{&file{f: of}, name, f} }
+	m.sink = func(of *file, name string) sink { return &faultySink{of, name, f} }
 	return m
 }
 

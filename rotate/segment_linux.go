@@ -47,18 +47,26 @@ type sink interface {
 // through it.
 type file struct {
 	f        *os.File
-	direct   bool // O_DIRECT is set
-	indirect bool // the file system has no O_DIRECT
+	ring     *uring // nil: there is none
+	direct   bool   // O_DIRECT is set
+	indirect bool   // the file system has no O_DIRECT
 }
 
 func (f *file) writeAt(p []byte, off int64, whole bool) (int, error) {
 	f.setDirect(whole && off%bufferSize == 0)
-	n, err := f.pwrite(p, off)
+	n := 0
+	if f.direct && f.ring != nil {
+		// Whatever goes wrong, pwrite(2) goes on from there, and says what is.
+		n, _ = f.ring.pwrite(int(f.f.Fd()), p, off)
+	}
+	m, err := f.pwrite(p[n:], off+int64(n))
+	n += m
 	if f.direct && errors.Is(err, unix.EINVAL) {
 		// Accepted before, and refused when it comes to writing.
 		f.indirect = true
 		f.setDirect(false)
-		n, err = f.pwrite(p, off)
+		m, err = f.pwrite(p[n:], off+int64(n))
+		n += m
 	}
 	return n, err
 }

@@ -35,7 +35,8 @@ type Writer struct {
 func Open(cfg *Config) (*Writer, error) {
 	return open(cfg, machine{
 		boot: bootClock,
-		sink: func(f *os.File, _ string) sink { return &file{f: f} },
+		ring: newURing,
+		sink: func(f *file, _ string) sink { return f },
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -331,21 +332,35 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	if !room {
 		return r.discard(batch)
 	}
-	p := &r.packet
-	for batch.Next(p) {
-		if err := r.add(s, p); err != nil {
-			return err
-		}
-		if r.counted() {
-			break
-		}
-	}
+	n, err := r.encode(s, batch)
+	r.seen.Add(n)
 	r.files.Publish()
-	r.lastPacket.Store(p.Time)
-	if r.counted() {
+	if n > 0 {
+		r.lastPacket.Store(r.packet.Time)
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.counted():
 		return errCounted
 	}
 	return batch.Err()
+}
+
+// encode encodes the packets of a batch, or as many as are asked for, and
+// returns how many. Nothing in its loop waits for memory: an atomic add a packet
+// would, until the bytes of the packet before have left the store buffer.
+func (r *Recorder) encode(s *source, batch *capture.Batch) (n int64, err error) {
+	most := int64(math.MaxInt64)
+	if r.cfg.Count > 0 {
+		most = r.cfg.Count - r.seen.Load()
+	}
+	for ; n < most && batch.Next(&r.packet); n++ {
+		if err := r.add(s, &r.packet); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // counted reports whether the packets asked for are there.
@@ -370,7 +385,6 @@ func (r *Recorder) add(s *source, p *capture.Packet) error {
 		r.reserve()
 	}
 	r.files.Commit(r.enc.packet(r.files.Tail(), d, p.Time, data, length, flags), 1)
-	r.seen.Add(1)
 	return nil
 }
 
