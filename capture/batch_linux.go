@@ -16,6 +16,7 @@ type Batch struct {
 	off     int // of the next packet
 	left    int // packets not yet handed out
 	snapLen int
+	early   bool
 	release func()
 	err     error
 }
@@ -58,6 +59,10 @@ func (b *Batch) Next(p *Packet) bool {
 	b.left--
 	return true
 }
+
+// TimedOut reports whether the kernel gave the block up because the retire
+// time-out had passed, and not because it was full: few packets come.
+func (b *Batch) TimedOut() bool { return b.early }
 
 // Err returns what ended Next early: a block that isn't laid out as
 // packet(7)'s ring, which the kernel never hands over.

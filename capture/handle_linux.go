@@ -208,6 +208,7 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 		off:     int(desc.Offset_to_first_pkt),
 		left:    int(desc.Num_pkts),
 		snapLen: h.snapLen,
+		early:   tpacket.Status(block)&unix.TP_STATUS_BLK_TMO != 0,
 	}
 	h.batch.release = func() { h.release(block) }
 	return &h.batch, nil

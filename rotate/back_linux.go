@@ -41,6 +41,7 @@ type back struct {
 	current   atomic.Pointer[buffer] // the front's, for flushing
 	armed     atomic.Bool            // a wake-up is under way
 	dirty     chan struct{}
+	now       chan struct{} // a flush is asked for
 	attention chan struct{}
 	paused    atomic.Bool
 	fatal     atomicError // why nothing will be written any more
@@ -67,7 +68,7 @@ func newBack(c *Config, p *pool, m machine) (*back, error) {
 		// Each write holds a buffer, and there is one open for each last write
 		// and one more: the front never waits to send, but for a buffer.
 		ops:   make(chan op, 2*p.most+1),
-		dirty: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
+		dirty: make(chan struct{}, 1), now: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	b.syncer = newSyncer(b)
 	var err error
@@ -112,6 +113,8 @@ func (b *back) run() {
 			b.do(o)
 		case <-b.dirty:
 			flush.Reset(max(0, b.cfg.Flush))
+		case <-b.now:
+			b.flush()
 		case <-flush.C:
 			b.armed.Store(false)
 			b.flush()
@@ -147,6 +150,14 @@ func (b *back) interval() time.Duration {
 func (b *back) wake() {
 	if b.armed.CompareAndSwap(false, true) {
 		b.dirty <- struct{}{} // never waits: one wake-up is under way at most
+	}
+}
+
+// hurry has what is published flushed now.
+func (b *back) hurry() {
+	select {
+	case b.now <- struct{}{}:
+	default: // that is asked for already, and will see this too
 	}
 }
 

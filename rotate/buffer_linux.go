@@ -104,9 +104,6 @@ func newBuffer() (*buffer, error) {
 	// Fewer page faults, and fewer pages to pin for each write; a kernel
 	// without huge pages says no, which changes nothing else.
 	_ = unix.Madvise(mem[:bufferSize], unix.MADV_HUGEPAGE)
-	for i := 0; i < bufferSize; i += os.Getpagesize() {
-		mem[i] = 0 // the kernel finds the memory now, and not under a packet
-	}
 	return &buffer{mapped: mapped, mem: mem}, nil
 }
 
@@ -126,6 +123,9 @@ func (p *pool) grow() {
 		}
 		p.mu.Unlock()
 		b, err := newBuffer()
+		if err == nil {
+			b.touch()
+		}
 		p.mu.Lock()
 		if err != nil {
 			p.most = p.out // this is all the memory there is
@@ -133,6 +133,13 @@ func (p *pool) grow() {
 		}
 		p.free = append(p.free, b)
 		p.freed.Signal()
+	}
+}
+
+// touch has the kernel find a buffer's memory now, and not under a packet.
+func (b *buffer) touch() {
+	for i := 0; i < bufferSize; i += os.Getpagesize() {
+		b.mem[i] = 0
 	}
 }
 

@@ -152,6 +152,13 @@ func (w *Writer) Publish() {
 	w.back.wake()
 }
 
+// Flush publishes, and has the back hand that to the operating system without
+// waiting for Config.Flush to pass.
+func (w *Writer) Flush() {
+	w.buf.publish()
+	w.back.hurry()
+}
+
 // Rotate ends the current file of a set and begins the next one, for a packet
 // of time ns or, if that is 0, for no packet. One file and a stream have no
 // next one.

@@ -68,6 +68,9 @@ type Recorder struct {
 	files   *rotate.Writer
 	sources []*source
 	begun   time.Time
+	// late is how long after its time a file ends if no packet ends it: by then
+	// the packets of its time have come out of the ring.
+	late time.Duration
 
 	mu       sync.Mutex // held while a batch is encoded; of what follows
 	enc      encoder
@@ -99,6 +102,7 @@ func New(cfg *Config) (*Recorder, error) {
 	if len(r.cfg.Interfaces) == 0 {
 		return nil, errors.New("no interface to capture on")
 	}
+	r.shareAge()
 	r.begun = r.cfg.Now()
 	system, machine := hostOS()
 	r.enc = encoder{
@@ -122,6 +126,28 @@ func New(cfg *Config) (*Recorder, error) {
 	}
 	return r, nil
 }
+
+// shareAge gives half of how old a packet may get before it is handed to the
+// operating system to the ring, and half to the files. So few packets wake the
+// process twice a second at most.
+func (r *Recorder) shareAge() {
+	f := &r.cfg.Files
+	if f.Flush == 0 {
+		f.Flush = rotate.DefaultFlush
+	}
+	if f.Sync != 0 {
+		f.Flush = min(f.Flush, f.Sync/2)
+	}
+	if f.Flush > 0 {
+		f.Flush /= 2
+		r.cfg.Capture.RetireTimeout = min(max(f.Flush, time.Millisecond), longestRetire)
+	}
+	r.late = max(r.cfg.Capture.RetireTimeout, capture.DefaultRetireTimeout) + 50*time.Millisecond
+}
+
+// longestRetire is how long a packet waits in the ring at most, whatever may be
+// asked for: so long may stopping take.
+const longestRetire = 500 * time.Millisecond
 
 func comments(s string) []string {
 	host, err := os.Hostname()
@@ -280,14 +306,9 @@ func (r *Recorder) clock(ctx context.Context) error {
 	}
 }
 
-const (
-	// late is how long after its time a file ends if no packet ends it: by then
-	// the packets of its time have come out of the ring.
-	late = capture.DefaultRetireTimeout + 50*time.Millisecond
-	// often is how often the time is looked at: timers stand still while the
-	// machine sleeps.
-	often = 10 * time.Second
-)
+// often is how often the time is looked at: timers stand still while the
+// machine sleeps.
+const often = 10 * time.Second
 
 // tick ends the current file if its time has come, and returns when to look
 // again.
@@ -302,7 +323,7 @@ func (r *Recorder) tick() (time.Duration, error) {
 			return 0, err
 		}
 	}
-	return min(r.files.Due(), often) + late, nil
+	return min(r.files.Due(), often) + r.late, nil
 }
 
 // Rotate ends the current file and begins another.
@@ -334,7 +355,13 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	}
 	n, err := r.encode(s, batch)
 	r.seen.Add(n)
-	r.files.Publish()
+	if batch.TimedOut() {
+		// It was old enough to leave the ring, and nothing will come soon that
+		// could be written with it.
+		r.files.Flush()
+	} else {
+		r.files.Publish()
+	}
 	if n > 0 {
 		r.lastPacket.Store(r.packet.Time)
 	}

@@ -206,7 +206,7 @@ func TestSet(t *testing.T) {
 			n, dir := newNetwork(t), t.TempDir()
 			r := start(t, n, Config{
 				Interfaces: []string{"a0"}, Format: format,
-				Files: rotate.Config{Dir: dir, Name: "a0", Ext: "." + format.String(), SegmentSize: rotate.Amount{Bytes: segment}, Budget: rotate.Amount{Bytes: 1 << 30}, KeepFree: rotate.Amount{Bytes: 1}},
+				Files: rotate.Config{Dir: dir, Name: "a0", Ext: "." + format.String(), SegmentSize: rotate.Amount{Bytes: segment}, Budget: rotate.Amount{Bytes: 1 << 30}, KeepFree: rotate.Amount{Bytes: 1}, Flush: 10 * time.Millisecond},
 			})
 			for seq := uint32(0); seq < count; seq += 100 {
 				for k := range uint32(100) {
