@@ -30,7 +30,7 @@ func needURing(t *testing.T) *uring {
 // pattern is a buffer's memory, each page of it different.
 func pattern(t *testing.T) []byte {
 	t.Helper()
-	b, err := newBuffer()
+	b, err := newBuffer(true)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, unix.Munmap(b.mapped)) })
 	for i := range bufferSize {
