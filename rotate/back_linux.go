@@ -17,7 +17,7 @@ type op struct {
 
 // How often the back looks after the set, and while it is paused.
 const (
-	housekeepingInterval = 10 * time.Second
+	housekeepingInterval = 30 * time.Second
 	resumeInterval       = time.Second
 )
 

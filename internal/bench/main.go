@@ -8,6 +8,10 @@
 // util-linux and capinfos; peers that are missing are named.
 //
 //	go run ./internal/bench -netcap ./netcap -runs 5 > table.md
+//
+// Its sections are load (floods, generator and capture on a processor each),
+// core (both on one), sets (netcap's rotation under a flood), quiet (a trickle
+// and nothing at all) and slow (a burst to a disk that takes 50 MB/s).
 package main
 
 import (
@@ -33,9 +37,6 @@ func tools(netcap string) []tool {
 	return []tool{
 		{"netcap", func(f string) []string { return []string{netcap, "-i", "c0", "-w", f + ".pcapng"} }},
 		{"tcpdump", func(f string) []string { return []string{"tcpdump", "-i", "c0", "-Z", "root", "-w", f + ".pcap"} }},
-		{"tcpdump -B 16384", func(f string) []string {
-			return []string{"tcpdump", "-i", "c0", "-Z", "root", "-B", "16384", "-w", f + ".pcap"}
-		}},
 		{"dumpcap", func(f string) []string { return []string{"dumpcap", "-q", "-i", "c0", "-w", f + ".pcapng"} }},
 		{"netsniff-ng, ring 16 MiB", func(f string) []string {
 			// Its own default is a ring of gigabytes.
@@ -49,13 +50,14 @@ type load struct {
 	name  string
 	sizes []int // of frames, in turn
 	count int
+	gap   string // between frames, as trafgen reads it
 }
 
 var loads = []load{
-	{"64", []int{64}, 2_000_000},
-	{"512", []int{512}, 1_000_000},
-	{"1514", []int{1514}, 1_000_000},
-	{"mix", []int{64, 64, 512, 1514}, 1_000_000},
+	{"64", []int{64}, 2_000_000, ""},
+	{"512", []int{512}, 1_000_000, ""},
+	{"1514", []int{1514}, 1_000_000, ""},
+	{"mix", []int{64, 64, 512, 1514}, 1_000_000, ""},
 }
 
 func main() {
@@ -63,51 +65,120 @@ func main() {
 	runs := flag.Int("runs", 5, "runs of each; medians are printed")
 	dirs := flag.String("dirs", "/var/tmp,/dev/shm", "directories to capture into, separated by commas")
 	only := flag.String("loads", "", "only these loads, separated by commas")
-	oneCore := flag.Bool("one-core", false, "generator and capture on one processor")
+	sections := flag.String("sections", "load,core,sets,quiet,slow", "what to measure, separated by commas")
 	flag.Parse()
-	if err := bench(*netcap, *runs, strings.Split(*dirs, ","), *only, *oneCore); err != nil {
+	o := options{*netcap, *runs, strings.Split(*dirs, ","), *only, strings.Split(*sections, ",")}
+	if err := bench(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(netcap string, runs int, dirs []string, only string, oneCore bool) (err error) {
-	if os.Geteuid() != 0 {
+type options struct {
+	netcap   string
+	runs     int
+	dirs     []string
+	loads    string
+	sections []string
+}
+
+func bench(o options) (err error) {
+	switch {
+	case os.Geteuid() != 0:
 		return errors.New("needs root, for network namespaces")
+	case runtime.NumCPU() < 2:
+		return errors.New("needs two processors")
 	}
-	if netcap, err = filepath.Abs(netcap); err != nil {
+	if o.netcap, err = filepath.Abs(o.netcap); err != nil {
 		return err
 	}
-	captureCPU := "1"
-	if oneCore {
-		captureCPU = "0"
-	} else if runtime.NumCPU() < 2 {
-		return errors.New("needs two processors, or -one-core")
-	}
-	var present []tool
-	for _, t := range tools(netcap) {
-		if _, err := exec.LookPath(t.args("")[0]); err != nil {
-			fmt.Printf("Not measured: %s is not installed.\n\n", t.name)
-			continue
-		}
-		present = append(present, t)
-	}
+	present := installed(tools(o.netcap))
 	n, err := newNetwork()
 	if err != nil {
 		return errors.Join(err, n.remove())
 	}
 	defer func() { err = errors.Join(err, n.remove()) }()
+	for _, section := range o.sections {
+		switch section {
+		case "load":
+			err = n.loads(o, present, o.dirs, "1")
+		case "core":
+			fmt.Print("## Generator and capture on one processor\n\n")
+			err = n.loads(o, present, o.dirs[:1], "0")
+		case "sets":
+			err = n.sets(o)
+		case "quiet":
+			err = n.quiet(present, o.dirs[0])
+		case "slow":
+			err = n.slow(o)
+		default:
+			err = fmt.Errorf("no section %q", section)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installed prints the versions of the programs, and which are missing.
+func installed(all []tool) (present []tool) {
+	for _, t := range all {
+		program := t.args("")[0]
+		if _, err := exec.LookPath(program); err != nil {
+			fmt.Printf("- %s: not installed, not measured\n", t.name)
+			continue
+		}
+		version := "--version"
+		switch program {
+		case "netsniff-ng":
+			version = "-v"
+		case "tcpdump", "dumpcap":
+		default:
+			version = "version"
+		}
+		out, err := exec.Command(program, version).CombinedOutput()
+		if err != nil {
+			out = []byte(err.Error())
+		}
+		fmt.Printf("- %s: %s\n", t.name, firstLine(out))
+		present = append(present, t)
+	}
+	fmt.Println()
+	return present
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return line
+}
+
+// loads compares the tools under each load, in each directory.
+func (n *network) loads(o options, tools []tool, dirs []string, cpu string) error {
 	for _, dir := range dirs {
 		for _, l := range loads {
-			if only != "" && !slices.Contains(strings.Split(only, ","), l.name) {
+			if o.loads != "" && !slices.Contains(strings.Split(o.loads, ","), l.name) {
 				continue
 			}
-			if err := n.compare(present, l, dir, runs, captureCPU); err != nil {
+			if err := n.compare(tools, l, dir, o.runs, cpu); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// sets measures what netcap does with a flood when it has files to begin and to
+// end.
+func (n *network) sets(o options) error {
+	fmt.Print("## netcap's sets\n\n")
+	flood := loads[slices.IndexFunc(loads, func(l load) bool { return l.name == "1514" })]
+	return n.compare([]tool{
+		{"a file every 100 MB (-C 100)", func(f string) []string {
+			return []string{o.netcap, "-i", "c0", "-w", f + ".pcapng", "-C", "100"}
+		}},
+		{"the default set", func(f string) []string { return []string{o.netcap, "-i", "c0", "--dir", filepath.Dir(f)} }},
+	}, flood, o.dirs[0], o.runs, "1")
 }
 
 // compare measures all tools under one load, in turn, so that what the machine
@@ -123,7 +194,7 @@ func (n *network) compare(tools []tool, l load, dir string, runs int, cpu string
 			results[i] = append(results[i], r)
 		}
 	}
-	fmt.Printf("### %d frames of %s bytes into %s\n\n", l.count, l.name, dir)
+	fmt.Printf("### %d frames of %s bytes into %s, medians of %d\n\n", l.count, l.name, dir, runs)
 	fmt.Println("| program | sent | in the file | lost | CPU s | CPU µs a packet | ratio to tcpdump | peak MiB | context switches |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	var reference float64
@@ -134,8 +205,12 @@ func (n *network) compare(tools []tool, l load, dir string, runs int, cpu string
 	}
 	for i, t := range tools {
 		m := medianOf(results[i])
-		fmt.Printf("| %s | %d | %d | %.2f %% | %.3f | %.3f | %.2f | %.1f | %d |\n", t.name, m.sent, m.written,
-			100*float64(m.sent-m.written)/float64(m.sent), m.cpu.Seconds(), perPacket(m), perPacket(m)/reference,
+		ratio := "–"
+		if reference != 0 {
+			ratio = fmt.Sprintf("%.2f", perPacket(m)/reference)
+		}
+		fmt.Printf("| %s | %d | %d | %.2f %% | %.3f | %.3f | %s | %.1f | %d |\n", t.name, m.sent, m.written,
+			100*float64(m.sent-m.written)/float64(m.sent), m.cpu.Seconds(), perPacket(m), ratio,
 			float64(m.peak)/(1<<20), m.switches)
 	}
 	fmt.Println()
@@ -153,6 +228,7 @@ type result struct {
 	cpu           time.Duration // user and system
 	peak          int64         // bytes
 	switches      int64
+	said          string // by the tool, on its last run
 }
 
 // medianOf is the median of each figure by itself.

@@ -88,70 +88,107 @@ func receiving(pid int) error {
 	return errors.New("it does not begin to capture")
 }
 
-// measure has a tool capture a load into a file of dir, on one processor, while
-// another sends it, and removes the file.
+// capture is a tool that runs.
+type capture struct {
+	cmd  *exec.Cmd
+	said bytes.Buffer
+}
+
+// begin has a tool capture into files of dir, on one processor.
+func (n *network) begin(t tool, dir, cpu string) (*capture, error) {
+	args := append([]string{"netns", "exec", n.capture, "taskset", "-c", cpu}, t.args(filepath.Join(dir, "x"))...)
+	c := &capture{cmd: exec.Command("ip", args...)}
+	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := receiving(c.cmd.Process.Pid); err != nil {
+		return nil, errors.Join(c.explain(err), c.end())
+	}
+	return c, nil
+}
+
+func (c *capture) explain(err error) error { return fmt.Errorf("%w: %s", err, &c.said) }
+
+// end stops the tool.
+func (c *capture) end() error {
+	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	// Some programs end with a status of their own when they are interrupted;
+	// what counts is the file.
+	_ = c.cmd.Wait()
+	return nil
+}
+
+// measure has a tool capture a load into files of dir, on one processor, while
+// another sends it, and removes the files.
 func (n *network) measure(t tool, l load, dir, cpu string) (result, error) {
 	tmp, err := os.MkdirTemp(dir, "netcap-bench-")
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(tmp)
-	args := append([]string{"netns", "exec", n.capture, "taskset", "-c", cpu}, t.args(filepath.Join(tmp, "x"))...)
-	cmd := exec.Command("ip", args...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	defer func() {
+		os.RemoveAll(tmp)
+		// A disk may be busy with what was deleted: not while the next one runs.
+		syscall.Sync()
+		time.Sleep(settle)
+	}()
+	c, err := n.begin(t, tmp, cpu)
+	if err != nil {
 		return result{}, err
 	}
-	sendErr := receiving(cmd.Process.Pid)
-	if sendErr == nil {
-		sendErr = n.send(l)
-		time.Sleep(linger)
+	sendErr := n.send(l)
+	time.Sleep(linger)
+	if err := errors.Join(sendErr, c.end()); err != nil {
+		return result{}, c.explain(err)
 	}
-	err = cmd.Process.Signal(syscall.SIGINT)
-	// Some programs end with a status of their own when they are interrupted;
-	// what counts is the file.
-	_ = cmd.Wait()
-	if err = errors.Join(err, sendErr); err != nil {
-		return result{}, fmt.Errorf("%w: %s", err, &said)
-	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	usage, ok := c.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return result{}, errors.New("the operating system tells nothing of finished processes")
 	}
 	written, err := packetsIn(tmp)
 	if err != nil {
-		return result{}, fmt.Errorf("%w: %s", err, &said)
+		return result{}, c.explain(err)
 	}
 	return result{
-		sent: l.count, written: written,
-		cpu:  cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+		sent: l.count, written: written, said: c.said.String(),
+		cpu:  c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime(),
 		peak: int64(usage.Maxrss) << 10, switches: int64(usage.Nvcsw + usage.Nivcsw),
 	}, nil
 }
 
-// packetsIn counts the packets of the one file in a directory, by a program
-// that is neither netcap nor a peer.
+// packetsIn counts the packets of the captures in a directory, by a program that
+// is neither netcap nor a peer.
 func packetsIn(dir string) (int, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "x*"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.pcap*"))
 	if err != nil {
 		return 0, err
 	}
-	if len(files) != 1 {
-		return 0, fmt.Errorf("%d files were written", len(files))
+	if len(files) == 0 {
+		return 0, errors.New("no file was written")
 	}
-	out, err := run("capinfos", "-M", "-c", files[0])
+	out, err := run(append([]string{"capinfos", "-M", "-c"}, files...)...)
 	if err != nil {
 		return 0, err
 	}
-	m := regexp.MustCompile(`Number of packets:\s+(\d+)`).FindStringSubmatch(out)
-	if m == nil {
+	packets := 0
+	counts := regexp.MustCompile(`Number of packets:\s+(\d+)`).FindAllStringSubmatch(out, -1)
+	if len(counts) != len(files) {
 		return 0, fmt.Errorf("capinfos: %s", out)
 	}
-	return strconv.Atoi(m[1])
+	for _, m := range counts {
+		c, err := strconv.Atoi(m[1])
+		if err != nil {
+			return 0, err
+		}
+		packets += c
+	}
+	return packets, nil
 }
 
-// send sends a load as fast as processor 0 can. It is bounded in count.
+// send sends a load, as fast as processor 0 can or with gaps. It is bounded in
+// count.
 func (n *network) send(l load) error {
 	config, err := os.CreateTemp("", "netcap-bench-*.cfg")
 	if err != nil {
@@ -167,7 +204,13 @@ func (n *network) send(l load) error {
 	if err := config.Close(); err != nil {
 		return err
 	}
-	_, err = run("ip", "netns", "exec", n.generator, "taskset", "-c", "0", "trafgen", "--cpp", "--conf", config.Name(),
-		"--dev", "g0", "--num", strconv.Itoa(l.count), "--cpus", "1", "-q")
+	args := []string{
+		"ip", "netns", "exec", n.generator, "taskset", "-c", "0", "trafgen", "--cpp", "--conf", config.Name(),
+		"--dev", "g0", "--num", strconv.Itoa(l.count), "--cpus", "1", "-q",
+	}
+	if l.gap != "" {
+		args = append(args, "--gap", l.gap)
+	}
+	_, err = run(args...)
 	return err
 }

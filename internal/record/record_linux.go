@@ -308,7 +308,7 @@ func (r *Recorder) clock(ctx context.Context) error {
 
 // often is how often the time is looked at: timers stand still while the
 // machine sleeps.
-const often = 10 * time.Second
+const often = time.Minute
 
 // tick ends the current file if its time has come, and returns when to look
 // again.
