@@ -17,8 +17,10 @@ type Batch struct {
 	left    int // packets not yet handed out
 	snapLen int
 	early   bool
-	release func()
 	err     error
+
+	handle *Handle // who gets the block back; nil once it has
+	whole  []byte  // the block with what it doesn't use
 }
 
 // Len returns how many packets are yet to be handed out.
@@ -71,10 +73,10 @@ func (b *Batch) Err() error { return b.err }
 // Release gives the block back to the kernel. Packets of the batch must not be
 // used after it. It does nothing the second time.
 func (b *Batch) Release() {
-	if b.release != nil {
-		b.release()
+	if b.handle != nil {
+		b.handle.release(b.whole)
 	}
-	b.release, b.block, b.left = nil, nil, 0
+	b.handle, b.block, b.whole, b.left = nil, nil, nil, 0
 }
 
 func (b *Batch) fail(what string, off int) bool {

@@ -342,6 +342,7 @@ func BenchmarkRing(b *testing.B) {
 				}
 				batch.Release()
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 		})
 	}
 }

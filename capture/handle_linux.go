@@ -27,7 +27,8 @@ type Handle struct {
 	missed  func() (uint64, error) // nil where it isn't known
 
 	blocks [][]byte
-	next   int // index of the block that Next waits for
+	next   int         // index of the block that Next waits for
+	ready  func() bool // whether the kernel gave that block up
 	batch  Batch
 	down   bool // ErrInterfaceDown was returned, and ErrInterfaceUp not yet
 
@@ -54,6 +55,7 @@ func New(s Socket, cfg *Config) (*Handle, error) {
 		return nil, fmt.Errorf("ring of %d bytes in blocks of %d: not a whole number of blocks", len(memory), size)
 	}
 	h := &Handle{sock: s, name: c.Interface, snapLen: c.SnapLen, retire: c.RetireTimeout}
+	h.ready = func() bool { return tpacket.Status(h.blocks[h.next])&unix.TP_STATUS_USER != 0 }
 	for ; len(memory) > 0; memory = memory[size:] {
 		h.blocks = append(h.blocks, memory[:size:size])
 	}
@@ -115,19 +117,17 @@ func (h *Handle) leave() {
 }
 
 func (h *Handle) await() (*Batch, error) {
-	block := h.blocks[h.next]
-	ready := func() bool { return tpacket.Status(block)&unix.TP_STATUS_USER != 0 }
 	for {
-		if ready() {
-			return h.lease(block)
+		if h.ready() {
+			return h.lease(h.blocks[h.next])
 		}
 		if err := h.drained(); err != nil {
-			if ready() { // retired while we looked
+			if h.ready() { // retired while we looked
 				continue
 			}
 			return nil, err
 		}
-		if err := h.wait(ready); err != nil {
+		if err := h.wait(); err != nil {
 			return nil, err
 		}
 	}
@@ -142,14 +142,14 @@ const downInterval = 500 * time.Millisecond
 // more (packet_notifier in net/packet/af_packet.c).
 const deleted = -1
 
-// wait waits until ready, or a deadline, and tells of the interface.
-func (h *Handle) wait(ready func() bool) error {
+// wait waits until the block is ready, or a deadline, and tells of the interface.
+func (h *Handle) wait() error {
 	if h.down {
 		if err := h.setDeadline(time.Now().Add(downInterval)); err != nil {
 			return err
 		}
 	}
-	err := h.sock.Wait(ready)
+	err := h.sock.Wait(h.ready)
 	switch {
 	case err == nil:
 		return nil
@@ -209,8 +209,9 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 		left:    int(desc.Num_pkts),
 		snapLen: h.snapLen,
 		early:   tpacket.Status(block)&unix.TP_STATUS_BLK_TMO != 0,
+		handle:  h,
+		whole:   block,
 	}
-	h.batch.release = func() { h.release(block) }
 	return &h.batch, nil
 }
 

@@ -74,12 +74,14 @@ func BenchmarkAppendPacket(b *testing.B) {
 			data := make([]byte, size)
 			buf := make([]byte, 0, 4<<20)
 			b.SetBytes(int64(pcapfile.PacketSize(size, 0)))
+			b.ReportAllocs()
 			for ns := range int64(b.N) {
 				if cap(buf)-len(buf) < 2048 {
 					buf = buf[:0]
 				}
 				buf = pcapfile.AppendPacket(buf, 0, aTime+ns, data, uint32(size), 0)
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 		})
 	}
 }
@@ -90,12 +92,14 @@ func BenchmarkAppendRecord(b *testing.B) {
 			data := make([]byte, size)
 			buf := make([]byte, 0, 4<<20)
 			b.SetBytes(int64(pcapfile.RecordSize(size)))
+			b.ReportAllocs()
 			for ns := range int64(b.N) {
 				if cap(buf)-len(buf) < 2048 {
 					buf = buf[:0]
 				}
 				buf = pcapfile.AppendRecord(buf, aTime+ns, data, uint32(size), false)
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 		})
 	}
 }

@@ -15,16 +15,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tool is a program that captures from c0 into a file.
@@ -68,7 +72,10 @@ func main() {
 	sections := flag.String("sections", "load,core,sets,quiet,slow", "what to measure, separated by commas")
 	flag.Parse()
 	o := options{*netcap, *runs, strings.Split(*dirs, ","), *only, strings.Split(*sections, ",")}
-	if err := bench(o); err != nil {
+	// Interrupted, it still removes what it made.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	if err := bench(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -82,7 +89,7 @@ type options struct {
 	sections []string
 }
 
-func bench(o options) (err error) {
+func bench(ctx context.Context, o options) (err error) {
 	switch {
 	case os.Geteuid() != 0:
 		return errors.New("needs root, for network namespaces")
@@ -93,7 +100,7 @@ func bench(o options) (err error) {
 		return err
 	}
 	present := installed(tools(o.netcap))
-	n, err := newNetwork()
+	n, err := newNetwork(ctx)
 	if err != nil {
 		return errors.Join(err, n.remove())
 	}
@@ -137,9 +144,10 @@ func installed(all []tool) (present []tool) {
 		default:
 			version = "version"
 		}
+		// netsniff-ng prints its version and fails.
 		out, err := exec.Command(program, version).CombinedOutput()
-		if err != nil {
-			out = []byte(err.Error())
+		if len(out) == 0 {
+			out = fmt.Append(nil, err)
 		}
 		fmt.Printf("- %s: %s\n", t.name, firstLine(out))
 		present = append(present, t)

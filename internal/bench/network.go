@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,11 +19,12 @@ import (
 
 // network is two hosts of our own: frames go from g0 to c0.
 type network struct {
-	generator, capture string // names of namespaces
+	ctx                context.Context // done: nothing more is measured
+	generator, capture string          // names of namespaces
 }
 
-func newNetwork() (*network, error) {
-	n := &network{"netcap-bench-g", "netcap-bench-c"}
+func newNetwork(ctx context.Context) (*network, error) {
+	n := &network{ctx, "netcap-bench-g", "netcap-bench-c"}
 	for _, command := range []string{
 		"ip netns add " + n.generator,
 		"ip netns add " + n.capture,
@@ -96,6 +98,9 @@ type capture struct {
 
 // begin has a tool capture into files of dir, on one processor.
 func (n *network) begin(t tool, dir, cpu string) (*capture, error) {
+	if err := context.Cause(n.ctx); err != nil {
+		return nil, err
+	}
 	args := append([]string{"netns", "exec", n.capture, "taskset", "-c", cpu}, t.args(filepath.Join(dir, "x"))...)
 	c := &capture{cmd: exec.Command("ip", args...)}
 	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said

@@ -418,7 +418,41 @@ func BenchmarkRecord(b *testing.B) {
 				}
 				batch.Release()
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 		})
+	}
+}
+
+// TestNoAllocations holds that neither a packet nor a block of them allocates
+// on its way from the ring to the buffer that is written.
+func TestNoAllocations(t *testing.T) {
+	for _, format := range []pcapfile.Format{pcapfile.PCAPNG, pcapfile.PCAP} {
+		n := newNetwork(t)
+		r, err := New(&Config{
+			Interfaces: []string{"a0"}, Format: format, Open: n.open,
+			Files: rotate.Config{Stream: io.Discard, Flush: time.Hour, Sync: 3 * time.Hour},
+		})
+		require.NoError(t, err)
+		require.NoError(t, r.Begin())
+		in, f := r.sources[0].socket(), frame(0, 64)
+		took := 0
+		assert.Zero(t, testing.AllocsPerRun(50, func() {
+			for range 100 {
+				n.link("a0").Send(f)
+			}
+			n.link("a0").Retire()
+			batch, err := in.Next()
+			if err == nil {
+				took += batch.Len()
+				err = r.take(r.sources[0], batch)
+				batch.Release()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}), format)
+		assert.Equal(t, 51*100, took)
+		require.NoError(t, r.Close())
 	}
 }
 
