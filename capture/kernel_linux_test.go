@@ -48,6 +48,24 @@ func TestDirection(t *testing.T) {
 	}
 }
 
+// TestTimedOut tells the block that the kernel filled from the one that it gave
+// up half empty.
+func TestTimedOut(t *testing.T) {
+	a, b := pair(t)
+	h := openIn(t, a, capture.Config{Interface: "a", RetireTimeout: time.Second})
+	b.Flood(t, "b", 1500, 800) // of some 1600 bytes in the ring each: more than a block
+	full, err := h.Next()
+	require.NoError(t, err)
+	assert.False(t, full.TimedOut())
+	first := full.Len()
+	full.Release()
+	rest, err := h.Next()
+	require.NoError(t, err)
+	assert.True(t, rest.TimedOut())
+	assert.Equal(t, 800, first+rest.Len())
+	rest.Release()
+}
+
 func TestPromiscuous(t *testing.T) {
 	a, b := pair(t)
 	assert.Zero(t, a.Promiscuity(t, "a"))

@@ -241,7 +241,10 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if whole {
 		from = 0 // the aligned rewrite covers what was flushed
 	}
-	n, err := seg.out.writeAt(buf.mem[from:length], seg.base+buf.off+int64(from), whole)
+	// Past the page cache, but where the disk doesn't keep up: then the page cache
+	// takes what it can, and with the buffers holds more than they alone.
+	direct := whole && !b.pool.pressed()
+	n, err := seg.out.writeAt(buf.mem[from:length], seg.base+buf.off+int64(from), direct)
 	grown := max(0, from+n-buf.written)
 	buf.written += grown
 	seg.out.wrote = seg.out.wrote || n > 0

@@ -65,18 +65,15 @@ type pool struct {
 	grown  chan struct{} // closed when grow has ended
 }
 
-// leastBuffers is how many may be had at least, and how many stay mapped: one
-// that fills, one that is written, one between them. While the disk keeps up no
-// other is needed, and the third rarely, so two are in huge pages.
-const (
-	leastBuffers = 3
-	hugeBuffers  = 2
-)
+// leastBuffers is how many there are at least, in huge pages: one that fills,
+// one that is written, one between them. While the disk keeps up no other is
+// needed.
+const leastBuffers = 3
 
 func newPool(bytes int64) (*pool, error) {
 	p := &pool{most: int(min(max(bytes/bufferSize, leastBuffers), maxBuffers)), grown: make(chan struct{})}
 	p.freed, p.wanted = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
-	for range hugeBuffers {
+	for range leastBuffers {
 		b, err := newBuffer(true)
 		if err != nil {
 			return nil, errors.Join(err, p.unmap())
@@ -170,7 +167,7 @@ func (p *pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out--
-	if !b.huge && p.out+len(p.free) >= leastBuffers && unix.Munmap(b.mapped) == nil {
+	if !b.huge && unix.Munmap(b.mapped) == nil {
 		return
 	}
 	*b = buffer{mapped: b.mapped, mem: b.mem, huge: b.huge}
@@ -195,6 +192,14 @@ func (p *pool) unmap() error {
 	}
 	p.free = nil
 	return err
+}
+
+// pressed reports whether a quarter of the memory is in use: the disk is slower
+// than packets come.
+func (p *pool) pressed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out > max(leastBuffers, p.most/4)
 }
 
 // inUse returns the bytes of the buffers given out.

@@ -35,9 +35,10 @@ type output struct {
 
 // sink is where an output's bytes go.
 type sink interface {
-	// writeAt writes p at off; n bytes of it where err isn't nil. whole says
-	// that p is a full buffer, the start of which may have been written before.
-	writeAt(p []byte, off int64, whole bool) (n int, err error)
+	// writeAt writes p at off; n bytes of it where err isn't nil. direct says
+	// that p is a full buffer, to be written past the page cache. Its start may
+	// have been written before.
+	writeAt(p []byte, off int64, direct bool) (n int, err error)
 	truncate(size int64) error
 	sync() error
 	close() error
@@ -52,8 +53,8 @@ type file struct {
 	indirect bool   // the file system has no O_DIRECT
 }
 
-func (f *file) writeAt(p []byte, off int64, whole bool) (int, error) {
-	f.setDirect(whole && off%bufferSize == 0)
+func (f *file) writeAt(p []byte, off int64, direct bool) (int, error) {
+	f.setDirect(direct && off%bufferSize == 0)
 	n := 0
 	if f.direct && f.ring != nil {
 		// Whatever goes wrong, pwrite(2) goes on from there, and says what is.
