@@ -67,7 +67,7 @@ func TestDocker0(t *testing.T) {
 	assert.Equal(t, received, captured)
 	assert.Zero(t, dropped)
 
-	path := h.file(filepath.Join(h.lib, "netcap/docker0/docker0-*-000001.pcapng"))
+	path := h.merged(filepath.Join(h.lib, "netcap/docker0"))
 	seen := run1(t, "tshark", "-r", path, "-Y", "dicom")
 	for _, pdu := range []string{"A-ASSOCIATE request ECHOSCU", "C-ECHO-RSP", "A-ASSOCIATE request STORESCU", "C-STORE-RSP ID=1 (Success)", "A-RELEASE response"} {
 		assert.Contains(t, seen, pdu)
@@ -221,7 +221,8 @@ func TestStreamReaderGoes(t *testing.T) {
 func TestSignals(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.dir, "log")
-	p := h.start(h.command("-i", "c0", "--dir", h.dir+"/set", "--log-file", log))
+	set := []string{"-i", "c0", "--dir", h.dir + "/set", "-G", "8760h"} // the hour may be over soon
+	p := h.start(h.command(append(set, "--log-file", log, "--flush", "20ms")...))
 	logged := func(text string) {
 		t.Helper()
 		require.Eventually(t, func() bool {
@@ -244,15 +245,19 @@ func TestSignals(t *testing.T) {
 	p.signal(unix.SIGUSR2)
 	require.Eventually(t, func() bool { return files() == 2 }, patience, 2*time.Millisecond)
 
-	time.Sleep(200 * time.Millisecond) // the packet has left the ring
-	p.signal(unix.SIGUSR1)
-	logged("packets.received=1 ")
-
+	// The packet needs a moment to leave the ring, and signals have no order.
+	counted := func() {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			p.signal(unix.SIGUSR1)
+			b, err := os.ReadFile(log)
+			return err == nil && strings.Contains(string(b), "packets.received=1 ")
+		}, patience, 10*time.Millisecond)
+	}
+	counted()
 	require.NoError(t, os.Rename(log, log+".moved"))
 	p.signal(unix.SIGHUP)
-	time.Sleep(50 * time.Millisecond) // signals have no order
-	p.signal(unix.SIGUSR1)
-	logged("packets.received=1 ")
+	counted()
 
 	status, stderr := h.fails(h.command("-i", "c0", "--dir", h.dir+"/other"))
 	assert.Equal(t, 1, status)
@@ -264,7 +269,7 @@ func TestSignals(t *testing.T) {
 	p.stop()
 
 	// The lock went with the process, and the sequence goes on.
-	p = h.capture("-i", "c0", "--dir", h.dir+"/set")
+	p = h.capture(set...)
 	p.stop()
 	h.file(h.dir + "/set/c0-*-000003.pcapng")
 }

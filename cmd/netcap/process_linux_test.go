@@ -172,6 +172,17 @@ func (h *host) file(pattern string) string {
 	return files[0]
 }
 
+// merged is the path of one file with the packets of a whole set: a set goes
+// on to another file on the hour.
+func (h *host) merged(dir string) string {
+	h.t.Helper()
+	files := filepathGlob(h.t, dir+"/*.pcapng")
+	require.NotEmpty(h.t, files, dir)
+	path := filepath.Join(h.t.TempDir(), "merged.pcapng")
+	run1(h.t, "mergecap", append([]string{"-w", path}, files...)...)
+	return path
+}
+
 // run runs another program and returns what it prints on standard output.
 func run1(t *testing.T, name string, args ...string) string {
 	t.Helper()
