@@ -2,9 +2,10 @@
 # make test    all checks and tests that this machine can run, and what it can't
 # make cross   builds dist/netcap-linux-ARCH for every architecture
 # make bench   compares netcap with other programs (root; minutes)
+# make bench-filter  compares filter programs with libpcap's, on the corpus
 # make clean   removes what these made
 
-.PHONY: build test cross bench clean
+.PHONY: build test cross bench bench-filter clean
 
 build:
 	scripts/build netcap
@@ -17,6 +18,9 @@ cross:
 
 bench: build
 	go run ./internal/bench -netcap ./netcap
+
+bench-filter:
+	go run ./internal/bench/filter
 
 clean:
 	rm -rf netcap dist

@@ -43,6 +43,28 @@ func DefaultRoute() (string, error) {
 	return ifi.Name, nil
 }
 
+// LinkOf tells of an interface what Open would bind to, without privileges. Its
+// error is ErrNoInterface for a name that no interface has.
+func LinkOf(name string) (Link, error) {
+	ifi, err := lookup(name)
+	if err != nil {
+		return Link{}, err
+	}
+	if ifi.Index == 0 {
+		return Link{Up: true}, nil
+	}
+	conn, err := rtnetlink.Dial(nil)
+	if err != nil {
+		return Link{}, fmt.Errorf("interface %q: %w", name, err)
+	}
+	defer conn.Close()
+	link, err := conn.Link.Get(uint32(ifi.Index))
+	if err != nil {
+		return Link{}, fmt.Errorf("interface %q: %w", name, err)
+	}
+	return Link{Index: ifi.Index, HardwareType: link.Type, Up: link.Flags&unix.IFF_UP != 0}, nil
+}
+
 // missedSince returns a function that counts what an interface misses from now
 // on, or nil where it doesn't say. The counters are 64 bits wide and the
 // interface's own: others may have them set to 0.

@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"netcap/capture"
+	"netcap/capture/filter"
 	"netcap/internal/daemon"
 	"netcap/internal/record"
 )
@@ -53,16 +55,16 @@ func newCaptureCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.read != "" {
-				read, _, err := cmd.Find([]string{"read"})
-				if err != nil {
-					return err
-				}
-				return read.RunE(read, append([]string{o.read}, args...))
+				return readInstead(cmd, o.read, args)
 			}
-			if len(args) == 1 {
-				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-					return usageError{fmt.Errorf("unknown command %q: did you mean netcap %s? For a filter of this word, put -- before it", args[0], like[0])}
-				}
+			if err := misspelt(cmd, args); err != nil {
+				return err
+			}
+			if err := o.filter.check(); err != nil {
+				return err
+			}
+			if o.filter.dump > 0 {
+				return dumpFilter(cmd.OutOrStdout(), o, args)
 			}
 			return capturePackets(o, args)
 		},
@@ -81,6 +83,63 @@ func newCaptureCommand() *cobra.Command {
 		}
 	}
 	return cmd
+}
+
+// misspelt is an error for a single word that is nearly a command and no filter.
+func misspelt(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return nil
+	}
+	like := cmd.SuggestionsFor(args[0])
+	if len(like) == 0 {
+		return nil
+	}
+	if _, err := filter.Compile(args[0], nil); err == nil {
+		return nil
+	}
+	return usageError{fmt.Errorf("unknown command %q: did you mean netcap %s?", args[0], like[0])}
+}
+
+// readInstead is netcap -r FILE: netcap read FILE, with the flags that both have.
+func readInstead(cmd *cobra.Command, file string, args []string) error {
+	read, _, err := cmd.Find([]string{"read"})
+	if err != nil {
+		return err
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name == "read" || err != nil {
+			return
+		}
+		if read.Flags().Lookup(f.Name) == nil {
+			err = usageError{fmt.Errorf("--%s is not for reading files; see: netcap read --help", f.Name)}
+			return
+		}
+		err = read.Flags().Set(f.Name, f.Value.String())
+	})
+	if err != nil {
+		return err
+	}
+	return read.RunE(read, append([]string{file}, args...))
+}
+
+// dumpFilter prints the program for the interface that would be captured, or for
+// files of a link type.
+func dumpFilter(w io.Writer, o *captureOptions, args []string) error {
+	if o.filter.linkType != "" {
+		return o.filter.printFor(w, args, o.snapLen)
+	}
+	cfg, err := o.config(args)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Interfaces) > 1 {
+		return usageError{errors.New("-d is for one interface: each kind has a program of its own")}
+	}
+	p, err := record.CompileFilter(cfg.Filter, cfg.Interfaces[0], cfg.Capture.SnapLen)
+	if err != nil {
+		return err
+	}
+	return o.filter.print(w, p)
 }
 
 // interfaceNames are what -i can be.

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -358,9 +359,16 @@ func TestBadInput(t *testing.T) {
 		"format":               {append(set, "--format", "erf"), 2, []string{"pcapng"}},
 		"name":                 {append(set, "--name", "../x"), 2, []string{"--name"}},
 		"unknown flag":         {append(set, "--frobnicate"), 2, []string{"frobnicate", "--help"}},
-		"filter":               {append(set, "tcp", "port", "104"), 2, []string{"tcp port 104", "tcpdump -r"}},
+		"filter":               {append(set, "tcp", "port", "10400000"), 2, []string{"expected a port of at most 65535", `at "10400000"`}},
+		"filter for files":     {append(set, "link[0:70]", "=", "1"), 2, []string{"1, 2 or 4 bytes"}},
+		"filter of no use":     {[]string{"-i", "any", "ether", "host", "2:0:0:0:0:1"}, 2, []string{"LINUX_SLL2"}},
+		"link type":            {append(set, "-y", "EN10MB"), 2, []string{"-y is for -d"}},
+		"unknown link type":    {append(set, "-d", "-y", "EN10GB"), 2, []string{"EN10GB"}},
+		"no kernel's filter":   {append(set, "protochain", "6"), 2, []string{"needs a loop"}},
 		"misspelt command":     {[]string{"lisst"}, 2, []string{"netcap list"}},
+		"no command":           {[]string{"-i", "c0", "frobnicate"}, 2, []string{"frobnicate"}},
 		"filter file":          {append(set, "-F", existing), 2, []string{"evidence"}},
+		"both filters":         {append(set, "-F", existing, "ip"), 2, []string{"not both"}},
 		"missing filter file":  {append(set, "-F", h.dir+"/none"), 1, []string{h.dir + "/none"}},
 		"stream with bounds":   {[]string{"-i", "c0", "-w", "-", "-C", "5"}, 2, []string{"stream"}},
 		"-w and --dir":         {append(set, "-w", "x"), 2, []string{"--dir"}},
@@ -519,6 +527,60 @@ func TestAny(t *testing.T) {
 	assert.Equal(t, 2, tcpdumpLines(t, ng))
 	assert.Equal(t, 2, tcpdumpLines(t, classic))
 	assert.Contains(t, run1(t, "capinfos", "-E", classic), "Linux cooked-mode capture v2")
+}
+
+// TestFilter captures what a filter accepts: on an interface with VLAN tags, which
+// the kernel takes off before it, on all of them, and from a file of the filter's.
+func TestFilter(t *testing.T) {
+	h := newHost(t)
+	tagged := func(seq uint32, tci string) []byte {
+		frame := testenv.UDPFrame(seq, 100)
+		return slices.Concat(frame[:12], []byte("\x81\x00"+tci), frame[12:])
+	}
+	arp := slices.Concat(testenv.UDPFrame(0, 100)[:12], []byte{0x08, 0x06}, make([]byte, 46))
+	rules := filepath.Join(h.dir, "rules")
+	require.NoError(t, os.WriteFile(rules, []byte("udp dst port discard # RFC 863\n\tand not host 10.0.0.9\n"), 0o600))
+	for n, test := range []struct {
+		args []string
+		want int
+	}{
+		// Filters see a frame without the tag that the kernel took off it.
+		{[]string{"-i", "c0", "udp", "and", "dst port 9"}, 4},
+		{[]string{"-i", "c0", "not udp"}, 1},
+		{[]string{"-i", "c0", "vlan"}, 2},
+		{[]string{"-i", "c0", "vlan 5 and udp dst port 9"}, 1},
+		{[]string{"-i", "c0", "ip broadcast"}, 0},
+		{[]string{"-i", "c0", "-F", rules}, 4},
+		{[]string{"-i", "any", "arp"}, 1},
+	} {
+		h.net.AddAddr(t, "c0", fmt.Sprintf("10.0.0.%d/24", n+1))
+		path := filepath.Join(h.dir, fmt.Sprintf("%d.pcapng", n))
+		p := h.capture(append([]string{"-w", path}, test.args...)...)
+		h.peer.Send(t, "g0", testenv.UDPFrame(1, 100), testenv.UDPFrame(2, 100), tagged(3, "\x00\x05"), tagged(4, "\x00\x06"), arp)
+		captured, received, dropped := summary(t, p.stop())
+		assert.Equal(t, []int{test.want, test.want, 0}, []int{captured, received, dropped}, "%q", test.args)
+		assert.Equal(t, test.want, tcpdumpLines(t, path))
+	}
+	assert.Contains(t, run1(t, "capinfos", filepath.Join(h.dir, "3.pcapng")), "vlan 5 and udp dst port 9")
+}
+
+// TestDump prints programs as tcpdump does, here of an expression that compiles to
+// the same.
+func TestDump(t *testing.T) {
+	h := newHost(t)
+	for _, option := range []string{"-d", "-dd", "-ddd"} {
+		for _, args := range [][]string{{"-y", "EN10MB"}, {"-i", "c0"}} {
+			args = append(args, option, "ip6", "or", "arp")
+			cmd := exec.Command(testenv.Program(t, "tcpdump"), args...)
+			var theirs output
+			cmd.Stdout = &theirs
+			require.NoError(t, h.net.Start(cmd))
+			require.NoError(t, cmd.Wait())
+			p := h.start(h.command(args...))
+			p.wait()
+			assert.Equal(t, theirs.String(), p.stdout.String(), "%v", args)
+		}
+	}
 }
 
 func TestWithoutPacketsToPrint(t *testing.T) {

@@ -12,6 +12,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"netcap/capture/filter"
 )
 
 // version is set when the program is built.
@@ -47,10 +50,20 @@ func run(args []string) int {
 	}
 	if !errors.Is(err, errSilent) {
 		fmt.Fprintln(os.Stderr, "netcap: "+oneLine(err))
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			fmt.Fprint(os.Stderr, filterError(err))
+		}
 	}
+	return exitStatus(err)
+}
+
+func exitStatus(err error) int {
 	var usage usageError
+	var expression *filter.Error
 	switch {
-	case errors.As(err, &usage):
+	case err == nil:
+		return 0
+	case errors.As(err, &usage), errors.As(err, &expression):
 		return exitUsage
 	case errors.Is(err, fs.ErrPermission):
 		return exitNotPermitted

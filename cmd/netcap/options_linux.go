@@ -43,7 +43,6 @@ type captureOptions struct {
 
 	noPromiscuous bool
 	direction     string
-	filterFile    string
 	comment       string
 
 	name    string
@@ -52,7 +51,8 @@ type captureOptions struct {
 	quiet   bool
 	verbose int
 
-	read string
+	read   string
+	filter filterOptions
 }
 
 // A bare number means these.
@@ -90,7 +90,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 
 	f.BoolVarP(&o.noPromiscuous, "no-promiscuous", "p", false, "don't put the interface into promiscuous mode")
 	f.StringVarP(&o.direction, "direction", "Q", "inout", "which way the packets go: `DIR` is of the packets: in, out or inout")
-	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read the filter from `FILE`")
+	o.filter.register(f)
 	f.StringVar(&o.comment, "comment", "", "put `TEXT` into each pcapng file")
 
 	f.StringVar(&o.name, "name", "", "`NAME` of the capture (default the interface)")
@@ -107,7 +107,8 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 	usage := func(format string, args ...any) (*record.Config, error) {
 		return nil, usageError{fmt.Errorf(format, args...)}
 	}
-	if err := o.checkFilter(filter); err != nil {
+	text, err := o.filter.text(filter)
+	if err != nil {
 		return nil, err
 	}
 	direction, err := capture.ParseDirection(o.direction)
@@ -150,30 +151,12 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		Capture: capture.Config{
 			SnapLen: o.snapLen, Direction: direction, NoPromiscuous: o.noPromiscuous, RingSize: o.bufferKiB << 10,
 		},
-		Count: o.count, Application: "netcap " + version, Comment: o.comment,
+		Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
 	}
 	if cfg.Format, err = o.fileFormat(); err != nil {
 		return nil, err
 	}
 	return cfg, o.files(cfg)
-}
-
-func (o *captureOptions) checkFilter(filter []string) error {
-	text := strings.Join(filter, " ")
-	if o.filterFile != "" {
-		if text != "" {
-			return usageError{errors.New("a filter is given by -F or on the command line, not both")}
-		}
-		b, err := os.ReadFile(o.filterFile)
-		if err != nil {
-			return err
-		}
-		text = strings.TrimSpace(string(b))
-	}
-	if text == "" {
-		return nil
-	}
-	return usageError{fmt.Errorf("filter %q: filter expressions are not compiled yet; capture without one and filter when reading: tcpdump -r FILE %q", text, text)}
 }
 
 func (o *captureOptions) fileFormat() (pcapfile.Format, error) {

@@ -12,15 +12,17 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"netcap/capture/filter"
 	"netcap/internal/decode"
 	"netcap/internal/report"
 	"netcap/pcapfile"
 )
 
 type readOptions struct {
-	count int64
-	times int
-	names int
+	count  int64
+	times  int
+	names  int
+	filter filterOptions
 }
 
 func newReadCommand() *cobra.Command {
@@ -44,6 +46,7 @@ packet, as tcpdump -S prints them. Nothing looks up names.`,
 	f := cmd.Flags()
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
 	f.CountVarP(&o.times, "time-style", "t", "-t: no time; -tt: seconds since the epoch; -ttt: since the packet before; -tttt: with the date; -ttttt: since the first packet")
+	o.filter.register(f)
 	f.CountVarP(&o.names, "numeric", "n", "accepted for tcpdump's sake: names are never looked up")
 	return cmd
 }
@@ -55,17 +58,28 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	if o.times > int(decode.TimeOffset) {
 		return usageError{fmt.Errorf("-%s: at most five of them mean something", strings.Repeat("t", o.times))}
 	}
-	files, filter := splitFiles(args)
+	if err := o.filter.check(); err != nil {
+		return err
+	}
+	files, expression := splitFiles(args)
 	if len(files) == 0 {
 		return fmt.Errorf("%s: no such file", report.Printable(args[0]))
 	}
-	if len(filter) > 0 {
-		text := strings.Join(filter, " ")
-		return usageError{fmt.Errorf("filter %q: filter expressions are not compiled yet; print without one, or use: tcpdump -r %s '%s'",
-			text, report.Printable(files[0]), text)}
+	if o.filter.linkType != "" {
+		return o.filter.printFor(cmd.OutOrStdout(), expression, filter.DefaultSnapLen)
+	}
+	text, err := o.filter.text(expression)
+	if err != nil {
+		return err
+	}
+	if o.filter.dump > 0 {
+		return o.dump(cmd, files[0], text)
 	}
 	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), count: o.count}
 	p.printer.Time = decode.TimeStyle(o.times)
+	if text != "" {
+		p.filter = newPacketFilter(text)
+	}
 	if file, ok := cmd.OutOrStdout().(*os.File); ok {
 		p.atOnce = term.IsTerminal(int(file.Fd()))
 	}
@@ -98,7 +112,7 @@ func splitFiles(args []string) (files, filter []string) {
 // packetPrinter prints the packets of one file after the other.
 type packetPrinter struct {
 	printer    decode.Printer
-	match      func(*pcapfile.Packet) bool // the filter; nil takes all
+	filter     *packetFilter // nil takes all
 	out        *bufio.Writer
 	atOnce     bool // not only when the buffer is full
 	count      int64
@@ -123,17 +137,16 @@ func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
 	p.printer.Interfaces, p.interfaces = false, 0
 	for !p.done() {
 		pk, err := r.Next()
+		if err := p.meet(r.Interfaces()); err != nil {
+			return err
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return report.FileError(name, err)
 		}
-		if all := r.Interfaces(); len(all) != p.interfaces {
-			p.printer.Interfaces = p.printer.Interfaces || severalNames(all[p.interfaces:], all[0])
-			p.interfaces = len(all)
-		}
-		if p.match != nil && !p.match(pk) {
+		if p.filter != nil && !p.filter.match(pk) {
 			continue
 		}
 		p.line = append(p.printer.Append(p.line[:0], pk), '\n')
@@ -148,6 +161,47 @@ func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
 		p.printed++
 	}
 	return nil
+}
+
+// meet takes note of the interfaces that are described by now.
+func (p *packetPrinter) meet(all []*pcapfile.Interface) error {
+	if len(all) == p.interfaces {
+		return nil
+	}
+	p.printer.Interfaces = p.printer.Interfaces || severalNames(all[p.interfaces:], all[0])
+	if p.filter != nil {
+		for _, i := range all[p.interfaces:] {
+			if err := p.filter.prepare(i); err != nil {
+				return err
+			}
+		}
+	}
+	p.interfaces = len(all)
+	return nil
+}
+
+// dump prints the program for packets as a file has them.
+func (o *readOptions) dump(cmd *cobra.Command, path, text string) error {
+	name, file, err := openFile(cmd, path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	r, err := pcapfile.NewReader(file)
+	if err != nil {
+		return report.FileError(name, err)
+	}
+	if _, err := r.Next(); err != nil && !errors.Is(err, io.EOF) {
+		return report.FileError(name, err)
+	}
+	if len(r.Interfaces()) == 0 {
+		return fmt.Errorf("%s: describes no interface; give -y", report.Printable(name))
+	}
+	p, err := filter.Compile(text, &filter.Config{LinkType: filter.LinkType(r.Interfaces()[0].LinkType)})
+	if err != nil {
+		return err
+	}
+	return o.filter.print(cmd.OutOrStdout(), p)
 }
 
 // severalNames reports whether there are interfaces beside the first. One that

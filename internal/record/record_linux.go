@@ -24,8 +24,9 @@ type Config struct {
 	Interfaces []string
 	// Capture holds for each of them; its Interface and Filter are ignored.
 	Capture capture.Config
-	// Filter is nil where all packets are wanted.
-	Filter *Filter
+	// Filter is an expression of pcap-filter(7), compiled for each interface, and
+	// empty where all packets are wanted.
+	Filter string
 	// Format of the files.
 	Format pcapfile.Format
 	// Files says where they go. Its functions and its log are set here.
@@ -41,13 +42,6 @@ type Config struct {
 	Now func() time.Time
 	// Open opens an interface. Default: capture.Open.
 	Open func(*capture.Config) (Source, error)
-}
-
-// Filter is a filter expression and what it was compiled to, for the frames of
-// an interface as package capture takes it.
-type Filter struct {
-	Text    string
-	Program []bpf.RawInstruction
 }
 
 // Source is where packets come from: a *capture.Handle, or a test's.
@@ -110,14 +104,11 @@ func New(cfg *Config) (*Recorder, error) {
 		section: pcapfile.Section{
 			Hardware: machine, OS: system, Application: r.cfg.Application, Comments: comments(r.cfg.Comment),
 		},
-		snapLen: r.cfg.Capture.SnapLen,
-		cooked:  r.cfg.Format == pcapfile.PCAP && (len(r.cfg.Interfaces) > 1 || r.cfg.Interfaces[0] == capture.Any),
+		filter: r.cfg.Filter, snapLen: r.cfg.Capture.SnapLen,
+		cooked: r.cfg.Format == pcapfile.PCAP && (len(r.cfg.Interfaces) > 1 || r.cfg.Interfaces[0] == capture.Any),
 	}
 	if r.enc.snapLen == 0 {
 		r.enc.snapLen = capture.MaxSnapLen
-	}
-	if r.cfg.Filter != nil {
-		r.enc.filter = r.cfg.Filter.Text
 	}
 	for _, name := range r.cfg.Interfaces {
 		if err := r.addSource(name); err != nil {
@@ -167,7 +158,7 @@ func (r *Recorder) addSource(name string) error {
 			return fmt.Errorf("interface %q is named twice", name)
 		}
 	}
-	s := &source{name: name, r: r}
+	s := &source{name: name, r: r, programs: make(map[pcapfile.LinkType][]bpf.RawInstruction)}
 	if err := s.open(); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/bpf"
+
 	"netcap/capture"
 	"netcap/pcapfile"
 )
@@ -18,6 +20,9 @@ import (
 type source struct {
 	name string
 	r    *Recorder
+	// programs are what the filter was compiled to: an interface that comes back
+	// may be of another kind.
+	programs map[pcapfile.LinkType][]bpf.RawInstruction
 
 	mu     sync.Mutex
 	in     Source        // nil while there is no such interface
@@ -41,8 +46,9 @@ const (
 func (s *source) open() error {
 	c := s.r.cfg.Capture
 	c.Interface = s.name
-	if s.r.cfg.Filter != nil {
-		c.Filter = s.r.cfg.Filter.Program
+	var err error
+	if c.Filter, err = s.filter(); err != nil {
+		return err
 	}
 	in, err := s.r.cfg.Open(&c)
 	if err != nil {
