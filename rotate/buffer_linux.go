@@ -194,13 +194,15 @@ func (p *pool) unmap() error {
 	return err
 }
 
-// pressed reports whether a quarter of the memory is in use: the disk is slower
-// than packets come.
+// pressed reports whether a quarter of the memory is in use, or pressure of it: the
+// disk is slower than packets come.
 func (p *pool) pressed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.out > max(leastBuffers, p.most/4)
+	return p.out > max(leastBuffers, min(p.most/4, pressure/bufferSize))
 }
+
+const pressure = 64 << 20 // bytes
 
 // inUse returns the bytes of the buffers given out.
 func (p *pool) inUse() int64 {

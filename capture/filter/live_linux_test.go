@@ -203,8 +203,12 @@ func liveFrames() (frames [][]byte) {
 			kind    string
 			payload []byte
 		}{
-			{"\x08\x00", ipv4(6, 1, 104)}, {"\x08\x00", ipv4(17, 2, 104)}, {"\x08\x00", ipv4(6, 3, 80)},
-			{"\x08\x06", make([]byte, 46)}, {"\x86\xdd", ipv6}, {"\x00\x26", append([]byte{0x42, 0x42, 3}, make([]byte, 43)...)},
+			{"\x08\x00", ipv4(6, 1, 104)},
+			{"\x08\x00", ipv4(17, 2, 104)},
+			{"\x08\x00", ipv4(6, 3, 80)},
+			{"\x08\x06", make([]byte, 46)},
+			{"\x86\xdd", ipv6},
+			{"\x00\x26", append([]byte{0x42, 0x42, 3}, make([]byte, 43)...)},
 		} {
 			for _, dst := range []string{"\x02\x00\x00\x00\x00\x02", "\xff\xff\xff\xff\xff\xff"} {
 				frame := []byte(dst + "\x02\x00\x00\x00\x00\x01" + tag + inner.kind)

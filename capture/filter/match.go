@@ -179,31 +179,34 @@ func loadAndCompare(size uint16, k, value uint32, yes, no operation) operation {
 	at := uint(k)
 	switch size {
 	case sizeB:
-		return func(data []byte, length int, a, x uint32, mem *scratch) bool {
+		return func(data []byte, length int, _, x uint32, mem *scratch) bool {
 			if at >= uint(len(data)) {
 				return false
 			}
-			if a = uint32(data[at]); a == value {
+			a := uint32(data[at])
+			if a == value {
 				return yes(data, length, a, x, mem)
 			}
 			return no(data, length, a, x, mem)
 		}
 	case sizeH:
-		return func(data []byte, length int, a, x uint32, mem *scratch) bool {
+		return func(data []byte, length int, _, x uint32, mem *scratch) bool {
 			if at+2 > uint(len(data)) {
 				return false
 			}
-			if a = uint32(binary.BigEndian.Uint16(data[at:])); a == value {
+			a := uint32(binary.BigEndian.Uint16(data[at:]))
+			if a == value {
 				return yes(data, length, a, x, mem)
 			}
 			return no(data, length, a, x, mem)
 		}
 	}
-	return func(data []byte, length int, a, x uint32, mem *scratch) bool {
+	return func(data []byte, length int, _, x uint32, mem *scratch) bool {
 		if at+4 > uint(len(data)) {
 			return false
 		}
-		if a = binary.BigEndian.Uint32(data[at:]); a == value {
+		a := binary.BigEndian.Uint32(data[at:])
+		if a == value {
 			return yes(data, length, a, x, mem)
 		}
 		return no(data, length, a, x, mem)
@@ -229,12 +232,13 @@ func (b *matchBuilder) loadIndexed(n int) operation {
 	case sizeH:
 		if j := b.raw[n+1]; j.Op == classJmp|jmpJEq {
 			value, yes, no := j.K, b.ops[n+2+int(j.Jt)], b.ops[n+2+int(j.Jf)]
-			return func(data []byte, length int, a, x uint32, mem *scratch) bool {
+			return func(data []byte, length int, _, x uint32, mem *scratch) bool {
 				at := uint64(x) + k
 				if at+2 > uint64(len(data)) {
 					return false
 				}
-				if a = uint32(binary.BigEndian.Uint16(data[at:])); a == value {
+				a := uint32(binary.BigEndian.Uint16(data[at:]))
+				if a == value {
 					return yes(data, length, a, x, mem)
 				}
 				return no(data, length, a, x, mem)
