@@ -20,6 +20,7 @@ var readsGarbage = map[string]bool{
 // captures of that link type, on mutated and random packets, and on packets that
 // are led through each other's branches, the verdicts are the same.
 func TestAccept(t *testing.T) {
+	t.Parallel()
 	resolver := corpusResolver(t)
 	packets := corpusPackets(t)
 	var cases, others, ours, theirs, compared, accepted, garbage int
@@ -78,7 +79,7 @@ func TestAccept(t *testing.T) {
 		for _, pk := range packets[cfg.LinkType] {
 			check(pk)
 		}
-		rounds := 150
+		rounds := 80
 		if testing.Short() {
 			rounds = 20
 		}

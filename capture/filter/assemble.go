@@ -6,16 +6,19 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// share makes equal instructions with equal successors one, from the end, and
-// leaves out jumps that go to one place.
+// share makes equal instructions with equal successors one, from the end. It leaves
+// out jumps that go to one place, and stores of what no way from there reads.
 func share(first *insn) *insn {
-	s := sharer{done: make(map[*insn]*insn), known: make(map[insn]*insn)}
+	s := sharer{done: make(map[*insn]*insn), known: make(map[insn]*insn), reads: make(map[*insn]uint16)}
 	return s.visit(first)
 }
 
 type sharer struct {
 	done  map[*insn]*insn
 	known map[insn]*insn
+	// reads are the words of scratch memory that are read from an instruction on
+	// before they are written, as a bit mask.
+	reads map[*insn]uint16
 }
 
 func (s *sharer) visit(i *insn) *insn {
@@ -26,13 +29,23 @@ func (s *sharer) visit(i *insn) *insn {
 		return d
 	}
 	key := insn{op: i.op, k: i.k, next: s.visit(i.next), jt: s.visit(i.jt), jf: s.visit(i.jf)}
+	reads, word := s.reads[key.next]|s.reads[key.jt]|s.reads[key.jf], uint16(1)<<(key.k%scratchWords)
 	d, ok := s.known[key]
 	switch {
 	case key.isJump() && key.jt == key.jf:
 		d = key.jt
+	case key.isStore() && reads&word == 0:
+		d = key.next
 	case !ok:
 		d = &key
 		s.known[key] = d
+		switch {
+		case key.isStore():
+			reads &^= word
+		case key.isScratchLoad():
+			reads |= word
+		}
+		s.reads[d] = reads
 	}
 	s.done[i] = d
 	return d

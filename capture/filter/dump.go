@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/bpf"
 )
 
 // A Format is a way to print a program.
@@ -38,7 +40,7 @@ func (p *Program) Dump(f Format) string {
 		case Decimal:
 			fmt.Fprintln(&b, i.Op, i.Jt, i.Jf, i.K)
 		default:
-			b.WriteString(describe(n, i.Op, i.Jt, i.Jf, i.K))
+			b.WriteString(describe(n, i))
 			b.WriteByte('\n')
 		}
 	}
@@ -46,11 +48,11 @@ func (p *Program) Dump(f Format) string {
 }
 
 // describe is a line of tcpdump -d.
-func describe(n int, op uint16, jt, jf uint8, k uint32) string {
-	name, operand := mnemonic(n, op, k)
+func describe(n int, i bpf.RawInstruction) string {
+	name, operand := mnemonic(n, i.Op, i.K)
 	line := fmt.Sprintf("(%03d) %-8s %s", n, name, operand)
-	if op&classMask == classJmp && op != classJmp|jmpJA {
-		line = fmt.Sprintf("(%03d) %-8s %-16s jt %d\tjf %d", n, name, operand, n+1+int(jt), n+1+int(jf))
+	if i.Op&classMask == classJmp && i.Op != classJmp|jmpJA {
+		line = fmt.Sprintf("(%03d) %-8s %-16s jt %d\tjf %d", n, name, operand, n+1+int(i.Jt), n+1+int(i.Jf))
 	}
 	return line
 }

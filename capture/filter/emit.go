@@ -18,7 +18,8 @@ type emitter struct {
 	preds    []int
 	absorbed []bool
 	uses     *usage
-	slots    int
+	slots    int // of scratch memory, in use
+	slotOf   map[valueID]int
 	inMemory bool // keep all variables in scratch memory
 	failed   bool
 }
@@ -39,6 +40,7 @@ func emitOnce(g *graph, snapLen uint32, inMemory bool) (first *insn, ok bool) {
 		preds:    make([]int, len(g.nodes)),
 		absorbed: make([]bool, len(g.nodes)),
 		uses:     newUsage(g),
+		slotOf:   make(map[valueID]int),
 	}
 	order := g.order()
 	for _, n := range order {
@@ -159,7 +161,7 @@ func (e *emitter) assign(n nodeID) {
 	} else {
 		w.toA(x.val)
 		var ok bool
-		if slot, ok = e.slotOf(variable); !ok {
+		if slot, ok = e.slotFor(variable); !ok {
 			e.failed = true
 			return
 		}
@@ -181,13 +183,13 @@ func (e *emitter) assign(n nodeID) {
 	}
 }
 
-// slotOf is the slot of a variable, the same wherever it is assigned.
-func (e *emitter) slotOf(variable valueID) (int, bool) {
-	if slot, ok := e.uses.slots[variable]; ok {
+// slotFor is the slot of a variable, the same wherever it is assigned.
+func (e *emitter) slotFor(variable valueID) (int, bool) {
+	if slot, ok := e.slotOf[variable]; ok {
 		return slot, true
 	}
 	slot, ok := e.newSlot()
-	e.uses.slots[variable] = slot
+	e.slotOf[variable] = slot
 	return slot, ok
 }
 

@@ -3,7 +3,6 @@ package filter
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,22 +20,19 @@ type Error struct {
 	Err error
 }
 
+// longestQuote is how many bytes of an expression an error quotes at most.
+const longestQuote = 60
+
 func (e *Error) Error() string {
-	if e.Expr == "" {
-		return e.Msg
-	}
-	if e.Pos >= len(e.Expr) {
+	switch {
+	case e.Pos == 0 && e.Len >= len(e.Expr): // it is about the whole
+		return "filter: " + e.Msg
+	case e.Pos >= len(e.Expr):
 		return fmt.Sprintf("filter: %s at the end of the expression", e.Msg)
 	}
-	at := e.Expr[e.Pos:min(e.Pos+max(e.Len, 1), len(e.Expr))]
-	if len(at) > longestQuote {
-		at = at[:longestQuote] + "…"
-	}
-	return fmt.Sprintf("filter: %s at %q", e.Msg, at)
+	end := min(e.Pos+max(e.Len, 1), len(e.Expr))
+	return fmt.Sprintf("filter: %s at %q", e.Msg, clip(e.Expr[e.Pos:end], longestQuote))
 }
-
-// longestQuote is how much of an expression an error has at most, in bytes.
-const longestQuote = 64
 
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -55,7 +51,7 @@ func (e *Error) Caret() string {
 		switch {
 		case r == '\t' || r == '\r':
 			return ' '
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
+		case r < ' ' || r == 0x7f || r == utf8.RuneError:
 			return '?'
 		}
 		return r

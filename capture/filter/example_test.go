@@ -3,55 +3,71 @@ package filter_test
 import (
 	"errors"
 	"fmt"
+	"testing/fstest"
 
 	"netcap/capture/filter"
 )
 
+// syn opens a connection from 10.0.0.1 to port 104 of 10.0.0.2.
+var syn = []byte("" +
+	"\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00" + // Ethernet
+	"\x45\x00\x00\x28\x00\x01\x40\x00\x40\x06\x26\xcd\x0a\x00\x00\x01\x0a\x00\x00\x02" + // IPv4
+	"\xc0\x00\x00\x68\x00\x00\x00\x00\x00\x00\x00\x00\x50\x02\xff\xff\x00\x00\x00\x00") // TCP
+
+func Example() {
+	p, err := filter.Compile("tcp port 104 and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(p.Match(syn, len(syn)))
+	// Output: true
+}
+
 func ExampleCompile() {
-	p, err := filter.Compile("udp dst port 9", nil)
+	// For a packet socket on all interfaces, without asking any file of this machine.
+	p, err := filter.Compile("inbound and udp port snmp", &filter.Config{
+		LinkType: filter.LinkTypeLinuxSLL2,
+		Live:     true,
+		SnapLen:  256,
+		Resolver: filter.Files{FS: fstest.MapFS{
+			"services": {Data: []byte("snmp 161/udp # Simple Network Management Protocol\n")},
+		}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	frame := make([]byte, 60)
-	copy(frame[12:], []byte{0x08, 0x00, 0x45}) // IPv4, 20 bytes of header
-	frame[23] = 17                             // UDP
-	frame[37] = 9                              // the port
-	fmt.Println(p.Match(frame, len(frame)))
-	frame[37] = 10
-	fmt.Println(p.Match(frame, len(frame)))
-	// Output:
-	// true
-	// false
+	fmt.Println(len(p.Instructions()), p.Kernel())
+	// Output: 22 <nil>
 }
 
-func ExampleError() {
-	_, err := filter.Compile("tcp port 104 and hots 10.0.0.1", nil)
-	var e *filter.Error
-	if errors.As(err, &e) {
-		fmt.Println(e)
-		fmt.Println(e.Caret())
-	}
-	// Output:
-	// filter: expected and, or, or the end, not "10.0.0.1" at "10.0.0.1"
-	// tcp port 104 and hots 10.0.0.1
-	//                       ^^^^^^^^
-}
-
-func ExampleProgram_Dump() {
-	p, err := filter.Compile("ip6 or arp", &filter.Config{LinkType: filter.LinkTypeEthernet, SnapLen: 128})
+func ExampleProgram_Match() {
+	p, err := filter.Compile("greater 1000 and src net 10.0.0.0/8", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Print(p.Dump(filter.Decimal))
+	// A snap length cut the second packet: it was longer on the wire.
+	fmt.Println(p.Match(syn, len(syn)), p.Match(syn, 1514))
+	// Output: false true
+}
+
+func ExampleProgram_Instructions() {
+	p, err := filter.Compile("ip6", &filter.Config{LinkType: filter.LinkTypeRaw, SnapLen: 96})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, i := range p.Instructions() {
+		fmt.Println(i.Disassemble())
+	}
 	// Output:
-	// 5
-	// 40 0 0 12
-	// 21 1 0 34525
-	// 21 0 1 2054
-	// 6 0 0 128
-	// 6 0 0 0
+	// ldb [0]
+	// and #240
+	// jneq #96,1
+	// ret #96
+	// ret #0
 }
 
 func ExampleProgram_Kernel() {
@@ -61,8 +77,46 @@ func ExampleProgram_Kernel() {
 		return
 	}
 	fmt.Println(p.Kernel())
-	fmt.Println(p.Instructions() == nil)
+	fmt.Println(errors.Is(p.Kernel(), filter.ErrNotForKernel))
 	// Output:
-	// filter: protochain needs a loop, which the kernel's filters don't have at "ip6 protochain 58"
+	// filter: protochain needs a loop, which the kernel's filters don't have
 	// true
+}
+
+func ExampleError_Caret() {
+	_, err := filter.Compile("tcp port 104 and (host 10.0.0.7 or 10.0.0.256)", nil)
+	var e *filter.Error
+	if errors.As(err, &e) {
+		fmt.Println(e)
+		fmt.Println(e.Caret())
+	}
+	// Output:
+	// filter: "10.0.0.256" is no IPv4 address: each part is at most 255 at "10.0.0.256"
+	// tcp port 104 and (host 10.0.0.7 or 10.0.0.256)
+	//                                    ^^^^^^^^^^
+}
+
+func ExampleProgram_Dump() {
+	p, err := filter.Compile("arp", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(p.Dump(filter.Text))
+	fmt.Print(p.Dump(filter.C))
+	fmt.Print(p.Dump(filter.Decimal))
+	// Output:
+	// (000) ldh      [12]
+	// (001) jeq      #0x806           jt 2	jf 3
+	// (002) ret      #262144
+	// (003) ret      #0
+	// { 0x28, 0, 0, 0x0000000c },
+	// { 0x15, 0, 1, 0x00000806 },
+	// { 0x6, 0, 0, 0x00040000 },
+	// { 0x6, 0, 0, 0x00000000 },
+	// 4
+	// 40 0 0 12
+	// 21 0 1 2054
+	// 6 0 0 262144
+	// 6 0 0 0
 }

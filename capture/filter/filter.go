@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -64,8 +65,11 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 	if cfg == nil {
 		cfg = &Config{LinkType: LinkTypeEthernet}
 	}
+	whole := func(msg string, cause error) error {
+		return &Error{Expr: expr, Pos: 0, Len: len(expr), Msg: msg, Err: cause}
+	}
 	if _, ok := linkTypeNames[cfg.LinkType]; !ok {
-		return nil, &Error{Expr: "", Msg: fmt.Sprintf("filter: link type %s is not supported", cfg.LinkType)}
+		return nil, whole(fmt.Sprintf("link type %s is not supported", cfg.LinkType), nil)
 	}
 	t, err := parse(expr)
 	if err != nil {
@@ -76,13 +80,12 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole := func(msg string, cause error) error {
-		return &Error{Expr: expr, Pos: 0, Len: len(expr), Msg: msg, Err: cause}
-	}
 	if l.vs.unavailable {
-		return nil, whole(fmt.Sprintf("the kernel doesn't show this part of the %s header to a filter", l.link), ErrNotForKernel)
+		return nil, whole(fmt.Sprintf("the kernel doesn't show this part of the %s header to a filter", cfg.LinkType), ErrNotForKernel)
 	}
-	c = l.cs.and(append(l.before, c)...)
+	if t != nil {
+		c = l.cs.and(append(l.before, c)...)
+	}
 	g := newGraph(l.cs)
 	g.root = g.build(c, acceptNode, rejectNode)
 	if len(g.nodes) > maxNodes {
@@ -95,7 +98,7 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 	}
 	first, ok := emit(g, snapLen)
 	if !ok {
-		return nil, whole(fmt.Sprintf("arithmetic needs more than the %d words that there are", scratchWords), ErrTooComplex)
+		return nil, whole(fmt.Sprintf("expression needs more than the %d words of scratch memory that there are", scratchWords), ErrTooComplex)
 	}
 	list := arrange(share(first))
 	p := &Program{raw: assemble(list), root: g.root}
@@ -133,7 +136,7 @@ func newLowering(expr string, cfg *Config) *lowering {
 	}
 	if m := cfg.Netmask; m.Is4() && m != netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		b := m.As4()
-		l.netmask, l.hasMask = uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]), true
+		l.netmask, l.hasMask = binary.BigEndian.Uint32(b[:]), true
 	}
 	if cfg.Live {
 		vs.cook(cfg.LinkType)

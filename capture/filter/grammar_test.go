@@ -97,7 +97,7 @@ func (s *sentence) primitive() string {
 	case 17:
 		return s.pick("llc", "llc i", "llc s", "llc ui", "inbound and len > 0", "byte 0 = 4", "byte 3 > 7")
 	case 18:
-		return s.pick("vlan", "vlan 5", "vlan 100", "mpls", "mpls 100", "pppoed", "pppoes", "pppoes 7", "geneve", "geneve 7", "not geneve")
+		return s.pick("vlan", "vlan 5", "vlan 100", "mpls", "mpls 100", "pppoed", "pppoes", "pppoes 7")
 	}
 	if s.link == LinkTypeIEEE80211 || s.link == LinkTypeIEEE80211Radio {
 		return s.pick("type mgt", "type data", "type ctl subtype ack", "subtype beacon", "dir fromds", "dir nods",

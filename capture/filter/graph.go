@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // A nodeID names a node of a decision graph, as an index into graph.nodes.
 type nodeID int32
 
@@ -176,8 +178,6 @@ func (g *graph) order() []nodeID {
 		post = append(post, top.n)
 		stack = stack[:len(stack)-1]
 	}
-	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
-		post[i], post[j] = post[j], post[i]
-	}
+	slices.Reverse(post)
 	return post
 }

@@ -82,9 +82,14 @@ type insn struct {
 }
 
 func (i *insn) isJump() bool {
-	return i.op&classMask == classJmp && i.op != classJmp|jmpJA && i.op != opHeaderChain
+	return i.op&classMask == classJmp && i.op != classJmp|jmpJA
 }
-func (i *insn) isReturn() bool { return i.op&classMask == classRet && i.op != opHeaderChain }
+
+func (i *insn) isReturn() bool { return i.op&classMask == classRet }
+
+func (i *insn) isStore() bool { return i.op == classSt || i.op == classStx }
+
+func (i *insn) isScratchLoad() bool { return i.op == classLd|modeMem || i.op == classLdx|modeMem }
 
 func sizeCode(size uint8) uint16 {
 	switch size {

@@ -97,7 +97,7 @@ func TestKernel(t *testing.T) {
 // TestKernelLimit compiles what is too long for a kernel, and what is just not.
 func TestKernelLimit(t *testing.T) {
 	k := newKernelFilter(t)
-	long := hosts(1000)
+	long := hosts(1100)
 	p, err := Compile(long, nil)
 	require.NoError(t, err)
 	require.NoError(t, p.Kernel())

@@ -18,8 +18,7 @@ func (o offset) plus(k uint32) offset { return offset{o.base, o.k + k} }
 // lane change where everything to the right of them is looked for.
 type lowering struct {
 	expr     string
-	link     LinkType
-	layer    linkLayer
+	layer    linkLayer // of the outermost header
 	live     bool
 	netmask  uint32
 	hasMask  bool
@@ -27,6 +26,7 @@ type lowering struct {
 	vs       *values
 	cs       *conds
 
+	link    LinkType // of the header that is looked at now: a tunnel has another inside
 	family  family
 	header  offset // of the link layer
 	proto   offset // of what names the protocol
@@ -71,9 +71,9 @@ func (l *lowering) limit(s span, what string, n, limit uint32) error {
 func (l *lowering) nameError(t token, what string, err error) error {
 	e := &Error{Expr: l.expr, Pos: t.pos, Len: t.len, Err: err}
 	if errors.Is(err, ErrNoSuchName) {
-		e.Msg = fmt.Sprintf("unknown %s %q", what, t.text)
+		e.Msg = fmt.Sprintf("unknown %s %s", what, t)
 	} else {
-		e.Msg = fmt.Sprintf("looking up the %s %q: %v", what, t.text, err)
+		e.Msg = fmt.Sprintf("looking up the %s %s: %v", what, t, err)
 	}
 	return e
 }
@@ -90,11 +90,21 @@ func (l *lowering) net(plus uint32, size uint8) valueID {
 
 // variable makes a new one. There are too many if it returns an error.
 func (l *lowering) variable(s span) (int, error) {
-	if l.variables == 64 {
+	if l.variables == maxVariables {
 		return 0, &Error{Expr: l.expr, Pos: s.pos, Len: s.len, Msg: "too many headers of variable length", Err: ErrTooComplex}
 	}
+	return l.newVariable(), nil
+}
+
+func (l *lowering) newVariable() int {
 	l.variables++
-	return l.variables - 1, nil
+	return l.variables - 1
+}
+
+// initially gives a variable a value at the start, for packets that get to where it
+// is read on ways that pass by what assigns it, as arp or vlan and ip has.
+func (l *lowering) initially(v int, val valueID) {
+	l.before = append(l.before, l.cs.assign(v, val, true))
 }
 
 // bytes holds if the packet has these bytes at an offset. The last come first,

@@ -108,7 +108,7 @@ func (l *lowering) hostNamed(t token, proto4, proto6, dir string) (condID, error
 		}
 	}
 	if len(any) == 0 {
-		return never, l.errorAt(t.span(), "host %q has no address of the kind that is asked for", t.text)
+		return never, l.errorAt(t.span(), "host %s has no address of the kind that is asked for", t)
 	}
 	return l.cs.or(any...), nil
 }

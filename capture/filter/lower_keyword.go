@@ -1,5 +1,7 @@
 package filter
 
+import "strings"
+
 // keyword holds for what a keyword with its arguments says.
 func (l *lowering) keyword(k *keywordTerm) (condID, error) {
 	cs, s := l.cs, k.span
@@ -17,7 +19,7 @@ func (l *lowering) keyword(k *keywordTerm) (condID, error) {
 		return l.direction(k)
 	case "ifindex":
 		switch {
-		case l.family == familyEtherOnly && l.link == LinkTypeLinuxSLL2:
+		case l.link == LinkTypeLinuxSLL2:
 			return cs.equals(l.field(l.header, 4, 4), number(0)), nil
 		case l.live:
 			return cs.equals(l.vs.extra(4, extraInterface), number(0)), nil
@@ -120,27 +122,25 @@ func (l *lowering) direction(k *keywordTerm) (condID, error) {
 		}
 		return cs.differs(v, outgoing)
 	}
-	if l.family == l.layer.family { // not inside of something else
-		at := func(k uint32, size uint8) valueID { return l.vs.load(size, noValue, k) }
-		switch l.link {
-		case linkTypeSLIP, linkTypePPPPPPD:
-			return cs.equals(at(0, 1), pick(1, 0)), nil
-		case linkTypeIPNet:
-			return cs.equals(at(2, 2), pick(1, 2)), nil
-		case LinkTypeLinuxSLL:
-			return inOrOut(at(0, 2)), nil
-		case LinkTypeLinuxSLL2:
-			return inOrOut(at(10, 1)), nil
-		case linkTypePFLog:
-			return cs.equals(at(60, 1), pick(2, 1)), nil
-		case linkTypeDSABroadcom:
-			return cs.bits(at(12, 1), pick(0x20, 0), 0xe0), nil
-		case linkTypeDSAMarvell:
-			return cs.bits(at(12, 1), pick(0x40, 0), 0xc0), nil
-		}
-		if l.family == familyJuniper {
-			return cs.bits(at(3, 1), pick(0, 1), 1), nil
-		}
+	at := func(k uint32, size uint8) valueID { return l.vs.load(size, noValue, k) }
+	switch l.link {
+	case linkTypeSLIP, linkTypePPPPPPD:
+		return cs.equals(at(0, 1), pick(1, 0)), nil
+	case linkTypeIPNet:
+		return cs.equals(at(2, 2), pick(1, 2)), nil
+	case LinkTypeLinuxSLL:
+		return inOrOut(at(0, 2)), nil
+	case LinkTypeLinuxSLL2:
+		return inOrOut(at(10, 1)), nil
+	case linkTypePFLog:
+		return cs.equals(at(60, 1), pick(2, 1)), nil
+	case linkTypeDSABroadcom:
+		return cs.bits(at(12, 1), pick(0x20, 0), 0xe0), nil
+	case linkTypeDSAMarvell:
+		return cs.bits(at(12, 1), pick(0x40, 0), 0xc0), nil
+	}
+	if l.family == familyJuniper {
+		return cs.bits(at(3, 1), pick(0, 1), 1), nil
 	}
 	if l.live {
 		return inOrOut(l.vs.extra(2, extraPacketType)), nil
@@ -170,12 +170,12 @@ func (l *lowering) llc(k *keywordTerm) (condID, error) {
 	if len(k.args) == 0 {
 		return c, nil
 	}
-	t, ok := llcTypes[lower(k.args[0].text)]
+	t, ok := llcTypes[strings.ToLower(k.args[0].text)]
 	if k.args[0].kind == tokKeyword {
 		t, ok = llcTypes[k.args[0].word]
 	}
 	if !ok {
-		return never, l.errorAt(k.args[0].span(), "expected a type of LLC frame, not %q", k.args[0].text)
+		return never, l.errorAt(k.args[0].span(), "expected a type of LLC frame, not %s", k.args[0])
 	}
 	if l.family == familyWLAN {
 		c = cs.and(c, l.ready)
@@ -216,15 +216,15 @@ func (l *lowering) pf(k *keywordTerm) (condID, error) {
 		if arg.kind == tokNumber {
 			return l.cs.equals(at(3, 1), arg.num), nil
 		}
-		n, ok := pfReasons[lower(arg.text)]
+		n, ok := pfReasons[strings.ToLower(arg.text)]
 		if !ok {
-			return never, l.errorAt(arg.span(), "unknown reason %q", arg.text)
+			return never, l.errorAt(arg.span(), "unknown reason %s", arg)
 		}
 		return l.cs.equals(at(3, 1), n), nil
 	}
-	n, ok := pfActions[lower(arg.text)]
+	n, ok := pfActions[strings.ToLower(arg.text)]
 	if !ok {
-		return never, l.errorAt(arg.span(), "unknown action %q", arg.text)
+		return never, l.errorAt(arg.span(), "unknown action %s", arg)
 	}
 	return l.cs.equals(at(2, 1), n), nil
 }
@@ -243,15 +243,4 @@ var pfActions = map[string]uint32{
 	"binat": 6, "nobinat": 7, "rdr": 8, "nordr": 9, "synproxy-drop": 10,
 	"defer": 11, "match": 12, "divert": 13, "rt": 14,
 	"dummynet": 11, "nodummynet": 12, "nat64": 13, "nonat64": 14,
-}
-
-// lower is s in lower case, for ASCII.
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
 }

@@ -58,7 +58,6 @@ func (l *lowering) linkProto(s span, p uint32) (condID, error) {
 	case familyPFLog:
 		return cs.test(l.field(l.header, 1, 1), l.addressFamily(p)), nil
 	case familyARCNet:
-		// RFC 1201. Those of RFC 1051, 240 and 241, are before other headers.
 		kind, ok := map[uint32]uint32{etherIP: 212, etherARP: 213, etherRARP: 214, etherATalk: 221, etherIPv6: 196}[p]
 		if !ok {
 			return never, nil
@@ -270,7 +269,7 @@ func (l *lowering) directed(s span, dir string, test func(source bool) condID) (
 
 // shortHost holds for packets from or to an 8-bit hardware address.
 func (l *lowering) shortHost(s span, addr byte, dir, what string) (condID, error) {
-	if l.layer.macSize != 1 {
+	if l.layer.macSize != 1 || l.family != l.layer.family {
 		return never, l.unsupported(s, what)
 	}
 	return l.directed(s, dir, func(source bool) condID {

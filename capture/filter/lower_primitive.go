@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"net/netip"
@@ -163,8 +164,7 @@ func (l *lowering) network4(s span, network netip.Prefix, proto, dir string) (co
 		return never, l.errorAt(s, "a named network is an IPv4 network")
 	}
 	b := network.Addr().As4()
-	addr := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	return l.host4(s, addr, uint32(uint64(math.MaxUint32)<<(32-network.Bits())), proto, dir)
+	return l.host4(s, binary.BigEndian.Uint32(b[:]), uint32(uint64(math.MaxUint32)<<(32-network.Bits())), proto, dir)
 }
 
 func (l *lowering) macHostNamed(t token, dir, what string) (condID, error) {
@@ -246,7 +246,7 @@ func (l *lowering) portPrimitive(p *primitive) (condID, error) {
 	default:
 		first, second, ok := strings.Cut(p.id.text, "-")
 		if !ok || first == "" || second == "" || strings.Contains(second, "-") {
-			return never, l.errorAt(p.span, "expected two ports with a hyphen between, not %q", p.id.text)
+			return never, l.errorAt(p.span, "expected two ports with a hyphen between, not %s", p.id)
 		}
 		var ofFrom, ofTo uint32
 		var err error
@@ -297,7 +297,7 @@ func (l *lowering) namedPort(t token, name string, wanted uint32) (port, protoco
 		return 0, 0, l.nameError(t, "port", errTCP)
 	}
 	if wanted != 0 && wanted != protocol {
-		return 0, 0, l.errorAt(t.span(), "port %q is one of another protocol", name)
+		return 0, 0, l.errorAt(t.span(), "port %s is one of another protocol", t)
 	}
 	return port, protocol, nil
 }

@@ -19,7 +19,7 @@ var atmCircuits = map[string]set{
 
 // atm is a keyword for SunATM.
 func (l *lowering) atm(k *keywordTerm) (condID, error) {
-	if l.link != linkTypeSunATM {
+	if l.layer.family != familySunATM {
 		return never, l.unsupported(k.span, k.keyword.text)
 	}
 	cs := l.cs
@@ -36,7 +36,7 @@ func (l *lowering) atm(k *keywordTerm) (condID, error) {
 	case "lane":
 		c := cs.bits(l.vs.load(1, noValue, 0), atmLANE, 0x0f)
 		// From here on it is Ethernet, unless it is a control message.
-		l.family = familyEther
+		l.link, l.family = LinkTypeEthernet, familyEther
 		l.header = offset{noValue, atmStart + 2}
 		l.proto, l.payload = l.header.plus(12), l.header.plus(14)
 		l.network, l.noSNAP = 0, 3

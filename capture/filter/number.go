@@ -21,10 +21,10 @@ func number(s string) (uint32, error) {
 	for i := range len(digits) {
 		d := uint64(hexDigit(digits[i]))
 		if d >= base {
-			return 0, fmt.Errorf("octal number %s has the digit %d", clip(s), d)
+			return 0, fmt.Errorf("octal number %s has the digit %d", clip(s, longestQuote), d)
 		}
 		if n = n*base + d; n > math.MaxUint32 {
-			return 0, fmt.Errorf("%s number %s does not fit into 32 bits", kind, clip(s))
+			return 0, fmt.Errorf("%s number %s does not fit into 32 bits", kind, clip(s, longestQuote))
 		}
 	}
 	return uint32(n), nil
@@ -45,11 +45,11 @@ func hexDigit(c byte) byte {
 func dottedIPv4(s string) (addr uint32, bits int, err error) {
 	for part := range strings.SplitSeq(s, ".") {
 		if part == "" || lengthNumber(part) != len(part) || bits == 32 {
-			return 0, 0, fmt.Errorf("%q is no IPv4 address", s)
+			return 0, 0, fmt.Errorf("%q is no IPv4 address", clip(s, longestQuote))
 		}
 		n, err := number(part)
 		if err != nil || n > 255 {
-			return 0, 0, fmt.Errorf("%q is no IPv4 address: each part is at most 255", s)
+			return 0, 0, fmt.Errorf("%q is no IPv4 address: each part is at most 255", clip(s, longestQuote))
 		}
 		addr = addr<<8 | n
 		bits += 8
@@ -67,7 +67,7 @@ func dottedDECnet(s string) (uint32, error) {
 			return area<<10 | node, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no DECnet address: expected an area up to 63, a dot, and a node up to 1023", s)
+	return 0, fmt.Errorf("%q is no DECnet address: expected an area up to 63, a dot, and a node up to 1023", clip(s, longestQuote))
 }
 
 func decimal(s string, limit uint32) (n uint32, ok bool) {

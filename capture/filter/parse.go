@@ -248,7 +248,7 @@ func (p *parser) identifier(q qualifiers) (term, error) {
 // identifiers reads what follows an opening parenthesis: identifiers joined by
 // and and or. The first can't be such a list itself, as in libpcap.
 func (p *parser) identifiers(q qualifiers) (term, error) {
-	if p.peek().is("(") && p.tokens[p.number(p.at)].kind != tokNumber {
+	if p.peek().is("(") && p.tokens[p.pastOpening(p.at)].kind != tokNumber {
 		return nil, p.unexpected(p.peek(), "a name, a number or an address")
 	}
 	left, err := p.identifier(q)
@@ -280,8 +280,8 @@ func (p *parser) identifiers(q qualifiers) (term, error) {
 	return left, nil
 }
 
-// number skips parentheses that hold a number alone.
-func (p *parser) number(n int) int {
+// pastOpening is the first token from n on that is no opening parenthesis.
+func (p *parser) pastOpening(n int) int {
 	for p.tokens[n].is("(") {
 		n++
 	}

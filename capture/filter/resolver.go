@@ -21,7 +21,8 @@ var ErrNoSuchName = errors.New("no such name")
 // are passed as written. A name that isn't known is an error that wraps
 // ErrNoSuchName.
 type Resolver interface {
-	// Host returns the IPv4 and IPv6 addresses of a host, in any order.
+	// Host returns the IPv4 and IPv6 addresses of a host, in any order and
+	// without zones.
 	Host(name string) ([]netip.Addr, error)
 	// Network returns an IPv4 network, as networks(5) has it.
 	Network(name string) (netip.Prefix, error)
@@ -48,8 +49,8 @@ func (System) Host(name string) ([]netip.Addr, error) {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return nil, fmt.Errorf("%w: %w", ErrNoSuchName, err)
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
+	for i, a := range addrs {
+		addrs[i] = a.Unmap().WithZone("")
 	}
 	return addrs, err
 }

@@ -15,7 +15,7 @@ const maxExpression = 256 << 10
 func scan(expr string) ([]token, error) {
 	if len(expr) > maxExpression {
 		return nil, &Error{
-			Expr: expr[:64] + "…", Pos: 0, Len: 64,
+			Expr: clip(expr, longestQuote), Pos: 0, Len: longestQuote,
 			Msg: fmt.Sprintf("expression of %d bytes, at most %d are taken", len(expr), maxExpression), Err: ErrTooComplex,
 		}
 	}
@@ -60,7 +60,7 @@ func scanOne(expr string, pos int) (token, error) {
 			take(tokShort, 1+n)
 			return t, nil
 		}
-		return fail(1, "a hardware address has one or two hexadecimal digits after $, not %q", clip(rest[1:]))
+		return fail(1, "a hardware address has one or two hexadecimal digits after $, not %q", clip(rest[1:], fewBytes))
 	case '\\':
 		n := strings.IndexAny(rest[1:], " !()\n\t")
 		if n < 0 {
@@ -90,12 +90,12 @@ func scanOne(expr string, pos int) (token, error) {
 		}
 	}
 	if longest == 0 {
-		return fail(1, "expected a word, a number, an address or an operator, not %q", clip(rest))
+		return fail(1, "expected a word, a number, an address or an operator, not %q", clip(rest, fewBytes))
 	}
 	take(kind, longest)
 	switch kind {
 	case tokEnd:
-		return fail(longest, "%q is no Ethernet address", t.text)
+		return fail(longest, "%s is no Ethernet address", t)
 	case tokIPv6:
 		return checkIPv6(expr, t)
 	case tokNumber:
@@ -126,15 +126,19 @@ func scanOne(expr string, pos int) (token, error) {
 
 func checkIPv6(expr string, t token) (token, error) {
 	if a, err := netip.ParseAddr(t.text); err != nil || !a.Is6() {
-		return token{}, &Error{Expr: expr, Pos: t.pos, Len: t.len, Msg: fmt.Sprintf("%q is no IPv6 address", t.text)}
+		return token{}, &Error{Expr: expr, Pos: t.pos, Len: t.len, Msg: fmt.Sprintf("%s is no IPv6 address", t)}
 	}
 	return t, nil
 }
 
-func clip(s string) string {
+// fewBytes is what is quoted of what isn't even a token.
+const fewBytes = 8
+
+// clip cuts s off behind some n bytes.
+func clip(s string, n int) string {
 	for i := range s {
-		if i >= 8 {
-			return s[:i]
+		if i >= n {
+			return s[:i] + "…"
 		}
 	}
 	return s

@@ -57,8 +57,8 @@ type keywordTerm struct {
 	proto   token // before broadcast, multicast, type, subtype and dir
 	keyword token
 	args    []token
-	// field is the relation of a field keyword, sio > 5, and values what it is
-	// compared with: several only for equality.
+	// field is the relation of a field keyword to its arguments, as in sio > 5.
+	// There are several arguments only for equality.
 	field string
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,9 +18,9 @@ import (
 
 // askTcpdump compiles an expression with the libpcap that tcpdump has here. The
 // program is nil if it refuses the expression, and says why.
-func askTcpdump(t testing.TB, tcpdump string, link LinkType, expr string, args ...string) (prog []bpf.RawInstruction, says string) {
+func askTcpdump(t testing.TB, tcpdump string, link LinkType, expr string, options ...string) (prog []bpf.RawInstruction, says string) {
 	t.Helper()
-	out, says := runTcpdump(tcpdump, "-ddd", link, expr, args...)
+	out, says := runTcpdump(tcpdump, "-ddd", link, expr, options...)
 	if says != "" {
 		return nil, says
 	}
@@ -43,8 +42,9 @@ func decodeProgram(t testing.TB, out string) []bpf.RawInstruction {
 	return prog
 }
 
-func runTcpdump(tcpdump, format string, link LinkType, expr string, args ...string) (out, says string) {
-	cmd := exec.Command(tcpdump, append(args, format, "-y", link.String(), "-s", "262144", "--", expr)...)
+func runTcpdump(tcpdump, format string, link LinkType, expr string, options ...string) (out, says string) {
+	args := append(options, format, "-y", link.String(), "-s", "262144", "--", expr)
+	cmd := exec.Command(tcpdump, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -53,32 +53,41 @@ func runTcpdump(tcpdump, format string, link LinkType, expr string, args ...stri
 	return stdout.String(), ""
 }
 
-// withoutCookedHeader does what libpcap does to a program before it gives it to the
-// kernel, whose packets have no cooked header. tcpdump -ddd prints it as it is
-// before. It is false if libpcap would run the program itself.
-func withoutCookedHeader(link LinkType, prog []bpf.RawInstruction) bool {
-	length := uint32(16)
-	extra := map[uint32]uint32{0: 4, 14: 0} // packet type, protocol
-	if link == LinkTypeLinuxSLL2 {
-		length, extra = 20, map[uint32]uint32{0: 0, 4: 8, 10: 4} // protocol, interface, packet type
+// fixOffsets does to a program what libpcap does to those for cooked captures when
+// it gives them to the kernel: fix_offset of its pcap-linux.c. tcpdump -d shows them
+// as they were before. It is false if libpcap would run the program itself.
+func fixOffsets(link LinkType, prog []bpf.RawInstruction) bool {
+	headers := map[LinkType]struct {
+		length uint32
+		beside map[uint32]uint32
+	}{
+		LinkTypeLinuxSLL:  {16, map[uint32]uint32{0: 4, 14: 0}},
+		LinkTypeLinuxSLL2: {20, map[uint32]uint32{0: 0, 4: 8, 10: 4}},
 	}
-	for i := range prog {
-		switch {
-		case prog[i].K >= 0xfffff000:
-		case prog[i].Op&7 == 0 && prog[i].Op&0xe0 == 0x20 && prog[i].K < length:
-			k, ok := extra[prog[i].K]
-			if !ok {
-				return false
-			}
-			prog[i].K = 0xfffff000 + k
-		case prog[i].Op&7 == 0 && (prog[i].Op&0xe0 == 0x20 || prog[i].Op&0xe0 == 0x40), prog[i].Op == 0xb1:
-			if prog[i].K < length {
-				return false
-			}
-			prog[i].K -= length
+	h, ok := headers[link]
+	for n := range prog {
+		i := &prog[n]
+		mode := i.Op & modeMask
+		if class := i.Op & classMask; !ok || class > classLdx || mode != modeAbs && mode != modeInd && mode != modeMsh ||
+			i.K >= extraOffset {
+			continue
 		}
+		if i.K >= h.length {
+			i.K -= h.length
+			continue
+		}
+		at, ok := h.beside[i.K]
+		if !ok || mode != modeAbs {
+			return false
+		}
+		i.K = extraOffset + at
 	}
 	return true
+}
+
+// looksAtLink tells whether an expression may look at bytes of a cooked header.
+func looksAtLink(expr string) bool {
+	return strings.Contains(expr, "ether[") || strings.Contains(expr, "link[") || strings.Contains(expr, "byte ")
 }
 
 // tcpdumpLinks are what expressions are made for, Ethernet most often.
@@ -92,42 +101,48 @@ type rival struct {
 	t       testing.TB
 	tcpdump string
 	packets map[LinkType][]testPacket
-	// args are more arguments of tcpdump's, and live is set if they are about a
+	// options are more options of tcpdump's, and live is set if they are about a
 	// live capture.
-	args []string
-	live bool
+	options []string
+	live    bool
 
 	compiled, refused, never, longer, ours, theirs int
-	verdicts, short, chance, optimiser             int
+	verdicts, short, chance                        int
+	// mistaken counts the packets on which libpcap's optimiser changes the verdict:
+	// there we agree with what it was given.
+	mistaken int
 }
 
 // compare compiles an expression both ways, and runs both programs on packets.
 func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 	name := link.String() + " " + expr
-	// What is compiled without a capture at hand is for this machine's address
-	// families.
-	live := v.live || slices.Contains([]LinkType{LinkTypeNull, LinkTypeLoop, linkTypeEnc, linkTypePFLog}, link)
+	live := v.live
+	switch link {
+	case LinkTypeNull, LinkTypeLoop, linkTypeEnc, linkTypePFLog:
+		// What is compiled without a capture at hand is for this machine's
+		// address families.
+		live = true
+	}
 	p, err := Compile(expr, &Config{LinkType: link, Live: live, Resolver: Files{}})
-	prog, says := askTcpdump(v.t, v.tcpdump, link, expr, v.args...)
+	prog, says := askTcpdump(v.t, v.tcpdump, link, expr, v.options...)
+	if v.live && prog != nil && !fixOffsets(link, prog) {
+		return // libpcap runs it itself
+	}
 	switch {
 	case prog == nil && err != nil:
 		v.refused++
 		return
-	case prog == nil:
-		if strings.Contains(says, "rejects all") {
-			v.never++
-			assert.True(v.t, p.Never(), name)
+	case prog == nil && strings.Contains(says, "rejects all"):
+		v.never++
+		if p.Never() {
 			return
 		}
+		prog = []bpf.RawInstruction{{Op: classRet}} // maybe by mistake
+	case prog == nil:
 		assert.True(v.t, theirFault(says), "%s: tcpdump says %q", name, says)
 		return
 	case err != nil:
-		userSpace := v.live && errors.Is(err, ErrNotForKernel) &&
-			(strings.Contains(expr, "ether[") || strings.Contains(expr, "link[") || strings.Contains(expr, "byte "))
-		assert.True(v.t, userSpace || newerRefuses(err), "%s: %v", name, err)
-		return
-	}
-	if v.live && link != LinkTypeEthernet && !withoutCookedHeader(link, prog) {
+		assert.True(v.t, newerRefuses(err) || v.live && errors.Is(err, ErrNotForKernel) && looksAtLink(expr), "%s: %v", name, err)
 		return
 	}
 	v.compiled++
@@ -144,8 +159,8 @@ func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 		ours := testVM{prog: p.Instructions(), network: true, extra: extra}
 		match = func(data []byte, length int) bool { return ours.run(data, length) != 0 }
 	}
+	var unoptimised *testVM
 	differ := 0
-	var plain *testVM
 	check := func(pk testPacket) {
 		vm.touched, vm.short = false, false
 		putBeside(r, beside)
@@ -154,6 +169,8 @@ func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 		case vm.touched:
 			v.chance++
 			return
+		case link == LinkTypeIEEE80211 && strings.Contains(expr, "pppoes") && len(pk.data) > 0 && pk.data[0]&0x0c != 0x08:
+			return // only a data frame has a place for PPP
 		case vm.short:
 			// We leave out tests that make no difference, and don't reject a
 			// packet for ending before them.
@@ -161,17 +178,23 @@ func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 			return
 		}
 		v.verdicts++
-		if got := match(pk.data, pk.length); got != want {
-			if plain == nil {
-				plain = v.plain(link, expr, extra)
+		if match(pk.data, pk.length) == want {
+			return
+		}
+		if unoptimised == nil {
+			prog, says := askTcpdump(v.t, v.tcpdump, link, expr, append([]string{"-O"}, v.options...)...)
+			require.Empty(v.t, says, name)
+			if v.live {
+				require.True(v.t, fixOffsets(link, prog), name)
 			}
-			if (plain.run(pk.data, pk.length) != 0) == got {
-				v.optimiser++
-				return
-			}
-			if differ++; differ == 1 {
-				assert.Failf(v.t, "verdicts differ", "%s: libpcap %v for a packet of %d bytes: %x", name, want, pk.length, pk.data)
-			}
+			unoptimised = &testVM{prog: prog, extra: extra}
+		}
+		if unoptimised.run(pk.data, pk.length) != 0 != want {
+			v.mistaken++
+			return
+		}
+		if differ++; differ == 1 {
+			assert.Failf(v.t, "verdicts differ", "%s: libpcap %v for a packet of %d bytes: %x", name, want, pk.length, pk.data)
 		}
 	}
 	for range 30 {
@@ -185,18 +208,6 @@ func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 	}
 }
 
-// plain is libpcap's program as it is before libpcap optimises it, with other
-// verdicts sometimes: (0 << tcp[0]) = 0 optimised accepts what isn't TCP.
-func (v *rival) plain(link LinkType, expr string, extra func(uint32) (uint32, bool)) *testVM {
-	v.t.Helper()
-	prog, says := askTcpdump(v.t, v.tcpdump, link, expr, append([]string{"-O"}, v.args...)...)
-	require.Empty(v.t, says)
-	if v.live && link != LinkTypeEthernet {
-		require.True(v.t, withoutCookedHeader(link, prog))
-	}
-	return &testVM{prog: prog, extra: extra}
-}
-
 // theirFault tells errors of libpcap's: it takes the first number of a divisor or
 // a shift for its whole value, as in len / ip[0].
 func theirFault(says string) bool {
@@ -208,14 +219,21 @@ func theirFault(says string) bool {
 // refuse because the value is constant though it isn't written so.
 func newerRefuses(err error) bool {
 	s := err.Error()
-	return strings.Contains(s, "LLC service access point") || strings.Contains(s, "in files") ||
-		strings.Contains(s, "division by zero") || strings.Contains(s, "shift by more than 31 bits")
+	for _, part := range []string{
+		" of at most ", "no DECnet address", "needs the network mask", "in files", "division by zero", "shift by more than 31 bits",
+	} {
+		if strings.Contains(s, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // TestTcpdump compares with tcpdump on expressions made by chance.
 func TestTcpdump(t *testing.T) {
+	t.Parallel()
 	v := &rival{t: t, tcpdump: testenv.Program(t, "tcpdump"), packets: corpusPackets(t)}
-	sentences := uint64(1500)
+	sentences := uint64(600)
 	if testing.Short() {
 		sentences = 200
 	}
@@ -224,11 +242,12 @@ func TestTcpdump(t *testing.T) {
 		link := tcpdumpLinks[r.IntN(len(tcpdumpLinks))]
 		v.compare(r, link, (&sentence{r, link}).expr(2))
 	}
-	t.Logf("%d expressions compiled by both, %d refused by both, %d never match; %d instructions, libpcap's %d, %d programs longer; %d verdicts, %d of which libpcap's optimiser changed, and %d of packets that end too early for libpcap",
-		v.compiled, v.refused, v.never, v.ours, v.theirs, v.longer, v.verdicts, v.optimiser, v.short)
+	t.Logf("%d expressions compiled by both, %d refused by both, %d never match; %d instructions, libpcap's %d, %d programs longer; %d verdicts, and %d of packets that end too early for libpcap",
+		v.compiled, v.refused, v.never, v.ours, v.theirs, v.longer, v.verdicts, v.short)
 	require.Greater(t, v.compiled, int(sentences)/2)
 	assert.Less(t, v.ours, v.theirs)
 	assert.Less(t, 100*v.longer, v.compiled, "programs longer than libpcap's")
+	assert.Less(t, 1000*v.mistaken, v.verdicts, "verdicts that libpcap's optimiser changes")
 }
 
 // FuzzTcpdump lets the fuzzer choose the expressions' parts.

@@ -89,7 +89,7 @@ func (g *graph) thread() {
 		return n
 	}
 	var start facts
-	for k := range 64 {
+	for k := range maxVariables {
 		if id, ok := g.vs.known[value{op: opDefined, k: uint32(k), l: noValue, r: noValue}]; ok {
 			start = append(start, fact{id, only(0)})
 		}

@@ -34,7 +34,7 @@ func (t token) String() string {
 	if t.kind == tokEnd {
 		return "the end"
 	}
-	return fmt.Sprintf("%q", t.text)
+	return fmt.Sprintf("%q", clip(t.text, longestQuote))
 }
 
 // keywords maps all words of the language to the form the parser knows, which is

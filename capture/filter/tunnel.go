@@ -12,7 +12,7 @@ func (l *lowering) vlan(k *keywordTerm) (condID, error) {
 	if l.labels > 0 {
 		return never, l.errorAt(k.span, "vlan can't be used behind mpls")
 	}
-	if l.family != familyEther && l.family != familyWLAN || l.link == linkTypePPI {
+	if l.family != familyEther && (l.family != familyWLAN || l.link == linkTypePPI) {
 		return never, l.unsupported(k.span, "vlan")
 	}
 	for _, arg := range k.args {
@@ -45,16 +45,10 @@ func (l *lowering) vlan(k *keywordTerm) (condID, error) {
 	}
 	l.initially(v, l.vs.constant(0))
 	present := cs.equals(l.vs.extra(1, extraVLANTagPresent), 1)
-	beside := cs.and(present, number(l.vs.extra(2, extraVLANTag)))
+	beside := cs.and(present, cs.assign(v, l.vs.constant(0), true), number(l.vs.extra(2, extraVLANTag)))
 	inside := cs.and(cs.not(present), cs.assign(v, l.vs.constant(4), true), inPacket)
 	l.proto.base, l.payload.base = l.vs.variable(v), l.vs.variable(v)
 	return cs.or(beside, inside), nil
-}
-
-// initially gives a variable a value at the start of the program, for paths that
-// don't come by the term that makes it: ip or vlan and ip.
-func (l *lowering) initially(v int, val valueID) {
-	l.before = append(l.before, l.cs.assign(v, val, true))
 }
 
 // linkProtos holds for packets that carry any of several protocols.
@@ -79,7 +73,7 @@ func (l *lowering) mpls(k *keywordTerm) (condID, error) {
 		c = l.cs.bits(l.field(l.payload, l.network-2, 1), 0, 1)
 	case l.family == familyEther, l.family == familyCHDLC:
 		c, err = l.linkProto(k.span, etherMPLS)
-	case l.family == familyPPP && (l.link == LinkTypePPP || l.layer.family != familyPPP):
+	case l.link == LinkTypePPP:
 		c, err = l.linkProto(k.span, pppMPLS)
 	default:
 		err = l.unsupported(k.span, "mpls")
@@ -126,7 +120,10 @@ func (l *lowering) pppoes(k *keywordTerm) (condID, error) {
 		}
 		c = l.cs.and(c, l.cs.equals(l.net(2, 2), arg.num))
 	}
-	l.family, l.noProto = familyPPP, false
+	// Packets that are none get to what is read of the PPP too.
+	l.before = append(l.before, l.ready)
+	l.ready = always
+	l.link, l.family, l.noProto = LinkTypePPP, familyPPP, false
 	l.header = l.payload.plus(l.network + 6)
 	l.proto, l.payload = l.header, l.header.plus(2)
 	l.network, l.noSNAP = 0, 0
@@ -192,7 +189,7 @@ func (l *lowering) vxlan(k *keywordTerm) (condID, error) {
 
 // enter makes what follows look at an Ethernet frame.
 func (l *lowering) enter(header offset, frame condID) {
-	l.family, l.noProto = familyEther, false
+	l.link, l.family, l.noProto = LinkTypeEthernet, familyEther, false
 	l.header, l.proto, l.payload = header, header.plus(12), header.plus(14)
 	l.network, l.noSNAP = 0, 3
 	l.frame, l.frameInProto = frame, false

@@ -9,7 +9,6 @@ type usage struct {
 	below map[usageKey]bool
 	stays map[usageKey]bool
 	inX   map[nodeID][]valueID
-	slots map[valueID]int
 }
 
 type usageKey struct {
@@ -24,7 +23,6 @@ func newUsage(g *graph) *usage {
 		below: make(map[usageKey]bool),
 		stays: make(map[usageKey]bool),
 		inX:   make(map[nodeID][]valueID),
-		slots: make(map[valueID]int),
 	}
 }
 
@@ -64,13 +62,13 @@ func (u *usage) xs(n nodeID) []valueID {
 	var list []valueID
 	x := &u.g.nodes[n]
 	if !terminal(n) {
-		u.collect(x.val, &list, 0)
+		u.collect(x.val, &list)
 	}
 	u.inX[n] = list
 	return list
 }
 
-func (u *usage) collect(v valueID, list *[]valueID, depth int) {
+func (u *usage) collect(v valueID, list *[]valueID) {
 	if len(*list) > 64 {
 		return // far more than X could serve
 	}
@@ -78,20 +76,20 @@ func (u *usage) collect(v valueID, list *[]valueID, depth int) {
 	switch x.op {
 	case opLoad:
 		if x.l != noValue {
-			u.collect(x.l, list, depth+1)
+			u.collect(x.l, list)
 			*list = append(*list, x.l)
 		}
 	case opNeg:
-		u.collect(x.l, list, depth+1)
+		u.collect(x.l, list)
 	case opChain:
 		*list = append(*list, otherX)
 	case opALU, opCompare:
 		if _, ok := u.vs.isConst(x.r); ok {
-			u.collect(x.l, list, depth+1)
+			u.collect(x.l, list)
 			return
 		}
-		u.collect(x.l, list, depth+1)
-		u.collect(x.r, list, depth+1)
+		u.collect(x.l, list)
+		u.collect(x.r, list)
 		// Either may be the one in X; a variable or what l is loaded by is likely.
 		in := x.r
 		if u.vs.at(x.l).op == opVar {

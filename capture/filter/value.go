@@ -15,12 +15,12 @@ const (
 	opConst   valueOp = iota // k
 	opLen                    // the packet's length on the wire
 	opExtra                  // size bytes of what the kernel knows of the packet, at k of SKF_AD_OFF
-	opVar                    // variable k, which a set node gives a value
+	opVar                    // variable k, which assignments give a value
 	opLoad                   // size bytes of the packet at k, or at l+k
 	opALU                    // l alu r
 	opNeg                    // -l
 	opCompare                // 1 if l alu r, else 0; alu is one of jeq, jgt, jge
-	opChain                  // 1 if k is in the chain of headers described by chains[l]
+	opChain                  // 1 if chains[k] finds its protocol, else 0
 	opDefined                // 1 if variable k has been given a value; never emitted
 )
 
@@ -33,6 +33,9 @@ type value struct {
 	k    uint32
 	l, r valueID
 }
+
+// maxVariables is how many there are at most: sets of them are bit masks.
+const maxVariables = 64
 
 // values makes values, folds constants and keeps equal ones together.
 type values struct {
@@ -141,6 +144,9 @@ func (vs *values) alu(op uint16, l, r valueID) valueID {
 		if result, ok := calculate(op, lk, rk); ok {
 			return vs.constant(result)
 		}
+	}
+	if lConst && lk == 0 && (op == aluDiv || op == aluMod || op == aluLsh || op == aluRsh) {
+		return l // as below
 	}
 	if rConst {
 		switch {

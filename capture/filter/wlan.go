@@ -1,5 +1,7 @@
 package filter
 
+import "strings"
+
 // Bits of the first two bytes of an 802.11 header, IEEE 802.11-2020 9.2.4.1.
 const (
 	wlanControl  = 0x04
@@ -34,8 +36,7 @@ func (l *lowering) startWLAN() {
 		prefix = vs.load(4, noValue, 4)
 	case linkTypePrism:
 		// Some drivers put an AVS header here, which a cookie tells.
-		v := l.variables
-		l.variables++
+		v := l.newVariable()
 		const cookie, length = 0x80211000, 144
 		l.before = append(l.before, cs.or(
 			cs.and(cs.bits(vs.load(4, noValue, 0), cookie, 0xfffff000), cs.assign(v, vs.load(4, noValue, 4), true)),
@@ -62,8 +63,7 @@ func (l *lowering) alignWLAN(start valueID) {
 		padded                 = 0x20
 	)
 	vs, cs := l.vs, l.cs
-	v := l.variables
-	l.variables++
+	v := l.newVariable()
 	aligned := vs.alu(aluAnd, vs.alu(aluAdd, start, vs.constant(wlanShortest+3)), vs.constant(^uint32(3)))
 	present := vs.load(4, noValue, 4)
 	pad := func(at uint32) condID { return cs.anyBit(vs.load(1, noValue, at), padded) }
@@ -156,25 +156,25 @@ func (l *lowering) wlanFrame(k *keywordTerm) (condID, error) {
 		n := arg.num
 		if arg.kind == tokName {
 			var ok bool
-			if n, ok = wlanDirections[lower(arg.text)]; !ok {
-				return never, l.errorAt(arg.span(), "expected nods, tods, fromds or dstods, not %q", arg.text)
+			if n, ok = wlanDirections[strings.ToLower(arg.text)]; !ok {
+				return never, l.errorAt(arg.span(), "expected nods, tods, fromds or dstods, not %s", arg)
 			}
 		}
 		err := l.limit(arg.span(), "a direction", n, wlanBothDS)
 		return l.cs.bits(l.field(l.header, 1, 1), n, wlanBothDS), err
 	case "subtype":
 		for _, kind := range []uint32{wlanManagement, wlanControl, wlanData} {
-			if n, ok := wlanSubtypes[kind][lower(arg.text)]; ok {
+			if n, ok := wlanSubtypes[kind][strings.ToLower(arg.text)]; ok {
 				return l.cs.bits(first, kind|n, wlanType|wlanSubtype), nil
 			}
 		}
-		return never, l.errorAt(arg.span(), "unknown frame subtype %q", arg.text)
+		return never, l.errorAt(arg.span(), "unknown frame subtype %s", arg)
 	}
 	kind := arg.num
 	if arg.kind == tokName {
 		var ok bool
-		if kind, ok = wlanTypes[lower(arg.text)]; !ok {
-			return never, l.errorAt(arg.span(), "expected mgt, ctl or data, not %q", arg.text)
+		if kind, ok = wlanTypes[strings.ToLower(arg.text)]; !ok {
+			return never, l.errorAt(arg.span(), "expected mgt, ctl or data, not %s", arg)
 		}
 	} else if kind&^wlanType != 0 {
 		return never, l.errorAt(arg.span(), "a frame type has no bits outside of %#x", wlanType)
@@ -186,8 +186,8 @@ func (l *lowering) wlanFrame(k *keywordTerm) (condID, error) {
 	n := arg.num
 	if arg.kind == tokName {
 		var ok bool
-		if n, ok = wlanSubtypes[kind][lower(arg.text)]; !ok {
-			return never, l.errorAt(arg.span(), "unknown subtype %q of that frame type", arg.text)
+		if n, ok = wlanSubtypes[kind][strings.ToLower(arg.text)]; !ok {
+			return never, l.errorAt(arg.span(), "unknown subtype %s of that frame type", arg)
 		}
 	} else if n&^wlanSubtype != 0 {
 		return never, l.errorAt(arg.span(), "a frame subtype has no bits outside of %#x", wlanSubtype)
