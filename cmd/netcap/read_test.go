@@ -99,7 +99,7 @@ func TestRead(t *testing.T) {
 		"-d":                    {args: []string{"-d", one, "ip proto 253"}, out: "(000) ldb      [0]\n(001) and      #0xf0\n(002) jeq      #0x40            jt 3\tjf 6\n(003) ldb      [9]\n(004) jeq      #0xfd            jt 5\tjf 6\n(005) ret      #262144\n(006) ret      #0\n"},
 
 		"mistake in filter":     {args: []string{one, "tcp", "prot 104"}, usage: true, err: `filter: expected and, or, or the end, not "prot" at "prot"`},
-		"filter of other links": {args: []string{one, "vlan 5"}, usage: true, err: `filter: vlan is not supported on link type RAW at "vlan 5"`},
+		"filter of other links": {args: []string{one, "vlan 5"}, usage: true, err: `filter: vlan is not supported on link type RAW`},
 		"filter given twice":    {args: []string{"-F", expression, one, "ip"}, usage: true, err: "a filter is given by -F or on the command line, not both"},
 		"-y without -d":         {args: []string{"-y", "RAW", one, "ip"}, usage: true, err: "-y is for -d"},
 		"nothing":               {usage: true, err: "a file to read is missing: read FILE… [FILTER…] [flags]"},
