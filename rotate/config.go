@@ -109,6 +109,9 @@ type Config struct {
 	// Dir is the directory; MakeDir creates it, mode 0700, if it is missing.
 	Dir     string
 	MakeDir bool
+	// OwnDir says that Dir is this set's alone: no other may be written there at
+	// the same time.
+	OwnDir bool
 
 	// SegmentSize bounds a file of the set, in bytes. Default: a hundredth of
 	// the budget, between 16 MB and 1 GB.
@@ -149,6 +152,11 @@ type Config struct {
 	// Records returns the length of the whole records at the start of p, and
 	// how many of them are packets.
 	Records func(p []byte) (n, packets int)
+
+	// Finished is told the path of each file that is closed and won't change any
+	// more. It is called by a goroutine that syncs files, one call at a time, and
+	// must not wait for the Writer.
+	Finished func(path string)
 
 	// Log is told what happens to files. Default: nothing is logged.
 	Log *slog.Logger

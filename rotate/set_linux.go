@@ -43,6 +43,9 @@ type set struct {
 // what is there.
 func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
 	s := &set{dir: dir, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now()}
+	if err := s.shareDir(c.OwnDir); err != nil {
+		return nil, err
+	}
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
@@ -50,6 +53,26 @@ func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error)
 		return nil, errors.Join(err, s.undo(), s.close())
 	}
 	return s, nil
+}
+
+// shareDir locks the directory, for this set alone or with others that share it
+// too, until it is closed.
+func (s *set) shareDir(alone bool) error {
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	err := unix.Flock(int(s.dir.file.Fd()), how|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK) && alone:
+		return fmt.Errorf("%s: %w, or another one in this directory: stop it, or choose another --dir", s.dir.path, ErrLocked)
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return fmt.Errorf("%s: %w: the directory belongs to a set that was given it by --dir: choose another directory", s.dir.path, ErrLocked)
+	case err != nil:
+		// Some network file systems lock no directories: the set's own lock holds.
+		s.log.Debug("the directory can't be locked", "directory", s.dir.path, "error", err)
+	}
+	return nil
 }
 
 // ErrLocked is what Open returns where another process writes the same set.

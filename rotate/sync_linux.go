@@ -105,4 +105,7 @@ func (s *syncer) close1(j syncJob) {
 		return
 	}
 	log.Debug("finished a file", "bytes", j.size, "packets", j.packets)
+	if s.b.cfg.Finished != nil && s.b.cfg.Stream == nil {
+		s.b.cfg.Finished(s.b.cfg.path(j.out.name))
+	}
 }

@@ -165,7 +165,10 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	terminal := newStatusLine(os.Stderr, !o.quiet && o.logFile == "" && term.IsTerminal(int(os.Stderr.Fd())))
-	log := daemon.NewLog(o.logFile, terminal, o.level())
+	log, err := daemon.NewLog(o.logFile, terminal, o.level())
+	if err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	cfg.Log = log.Logger
 
@@ -179,10 +182,12 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rec.Close()) }()
-	if path, err := o.pidPath(); err != nil {
+	pidPath, err := o.pidPath()
+	if err != nil {
 		return err
-	} else if path != "" {
-		pid, err := daemon.LockPIDFile(path)
+	}
+	if pidPath != "" {
+		pid, err := daemon.LockPIDFile(pidPath)
 		if err != nil {
 			return err
 		}
@@ -191,10 +196,19 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err := rec.Begin(); err != nil {
 		return err
 	}
-	announce(rec.Status(), o, log, terminal)
-
-	ctx, stop := stopOnSignal(log)
+	ctx, end, stop := stopOnSignal(log)
 	defer stop()
+	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{})}
+	closeControl, err := control.serve(pidPath)
+	if err != nil {
+		return err
+	}
+	defer closeControl(&err)
+	if err := announce(rec.Status(), o, log, terminal); err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { _ = daemon.Stopping() }) // for systemd to show: nothing depends on it
+	go daemon.Watchdog(ctx, func() bool { rec.Status(); return true })
 	watch, stopWatching := context.WithCancel(ctx)
 	watching := make(chan struct{})
 	go func() {
@@ -202,6 +216,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		observe(watch, rec, log, terminal)
 	}()
 	err = rec.Run(ctx)
+	close(control.over)
 	stopWatching()
 	<-watching
 	terminal.clear()
@@ -213,21 +228,28 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 }
 
 // announce says that packets are being captured, and where they go.
-func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) {
-	if !terminal.on {
-		log.Info("capturing", "interfaces", o.interfaces, "to", o.destination(s), "budget", budget(s))
-		return
-	}
-	fmt.Fprintf(terminal, "capturing on %s into %s", strings.Join(o.interfaces, ", "), o.destination(s))
+func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) error {
+	text := fmt.Sprintf("capturing on %s into %s", strings.Join(o.interfaces, ", "), o.destination(s))
 	if s.Files.Budget > 0 {
-		fmt.Fprintf(terminal, ", %s at most", budget(s))
+		text += fmt.Sprintf(", %s at most", budget(s))
 	}
-	fmt.Fprintln(terminal, "; Ctrl-C ends it")
+	if terminal.on {
+		fmt.Fprintln(terminal, text+"; Ctrl-C ends it")
+	} else {
+		log.Info("capturing", "interfaces", o.interfaces, "to", o.destination(s), "budget", budget(s))
+	}
+	if _, err := daemon.Detached(); err != nil {
+		return fmt.Errorf("letting go of the terminal: %w", err)
+	}
+	if err := daemon.Ready(text); err != nil {
+		log.Warn("telling systemd that the capture is ready", "error", err)
+	}
+	return nil
 }
 
-// stopOnSignal returns a context that ends with the first SIGINT or SIGTERM.
-// The second ends the process.
-func stopOnSignal(log *daemon.Log) (context.Context, func()) {
+// stopOnSignal returns a context that ends with the first SIGINT or SIGTERM, or with
+// end. The second signal ends the process.
+func stopOnSignal(log *daemon.Log) (ctx context.Context, end, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -241,7 +263,7 @@ func stopOnSignal(log *daemon.Log) (context.Context, func()) {
 			cancel()
 		}
 	}()
-	return ctx, func() {
+	return ctx, cancel, func() {
 		signal.Stop(signals)
 		close(signals)
 		cancel()
@@ -288,9 +310,11 @@ func observe(ctx context.Context, rec *record.Recorder, log *daemon.Log, line *s
 			case syscall.SIGUSR1:
 				logStatus(log, rec.Status())
 			case syscall.SIGUSR2:
-				if err := rec.Rotate(); err != nil {
-					log.Error("rotating", "error", err)
-				}
+				go func() {
+					if _, err := rec.Rotate(ctx); err != nil && ctx.Err() == nil {
+						log.Error("rotating", "error", err)
+					}
+				}()
 			}
 		}
 	}

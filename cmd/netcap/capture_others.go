@@ -20,3 +20,6 @@ func newCaptureCommand() *cobra.Command {
 		},
 	}
 }
+
+// operatingCommands are those that act on running captures.
+func operatingCommands() []*cobra.Command { return nil }

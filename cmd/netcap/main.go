@@ -24,6 +24,7 @@ var version = "devel"
 const (
 	exitFailed       = 1
 	exitUsage        = 2
+	exitNotRunning   = 3
 	exitNotPermitted = 4
 )
 
@@ -31,6 +32,14 @@ const (
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// errNotRunning is part of each error that says that no such capture is running.
+var errNotRunning = errors.New("not running")
+
+// childError is the exit status of a program that has said why it ended.
+type childError int
+
+func (e childError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // errSilent ends the program with exitFailed after errors were printed.
 var errSilent = errors.New("reported already")
@@ -48,7 +57,8 @@ func run(args []string) int {
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return 0
 	}
-	if !errors.Is(err, errSilent) {
+	var child childError
+	if !errors.Is(err, errSilent) && !errors.As(err, &child) {
 		fmt.Fprintln(os.Stderr, "netcap: "+oneLine(err))
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprint(os.Stderr, filterError(err))
@@ -60,9 +70,14 @@ func run(args []string) int {
 func exitStatus(err error) int {
 	var usage usageError
 	var expression *filter.Error
+	var child childError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &child):
+		return int(child)
+	case errors.Is(err, errNotRunning):
+		return exitNotRunning
 	case errors.As(err, &usage), errors.As(err, &expression):
 		return exitUsage
 	case errors.Is(err, fs.ErrPermission):
@@ -81,6 +96,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
+	root.AddCommand(operatingCommands()...)
 	root.AddCommand(newReadCommand(), newInfoCommand(), newListCommand(), newVersionCommand(), newManCommand())
 	return root
 }

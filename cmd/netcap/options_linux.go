@@ -196,7 +196,7 @@ func (o *captureOptions) files(cfg *record.Config) error {
 		if err != nil {
 			return err
 		}
-		f.Dir, f.MakeDir, f.Name = dir, true, o.name
+		f.Dir, f.MakeDir, f.OwnDir, f.Name = dir, true, true, o.name
 		f.Ext = "." + cfg.Format.String()
 		return nil
 	}
@@ -237,22 +237,13 @@ func (o *captureOptions) setDir() (string, error) {
 // pidPath is where the PID file is, "" if there is to be none: a stream's reader
 // knows its writer.
 func (o *captureOptions) pidPath() (string, error) {
-	name := o.name + ".pid"
 	switch {
 	case o.pidFile != "":
 		return o.pidFile, nil
 	case o.write == "-":
 		return "", nil
-	case os.Geteuid() == 0:
-		return filepath.Join("/run/netcap", name), nil
-	case filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")):
-		return filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "netcap", name), nil
 	}
-	dir, err := setsDir()
-	if err != nil {
-		return "", fmt.Errorf("PID file: %w, with --pid-file", err)
-	}
-	return filepath.Join(dir, name), nil
+	return pidFileOf(o.name)
 }
 
 // captureName makes a name of interfaces, with the characters a name may have.

@@ -29,11 +29,12 @@ const patience = 30 * time.Second
 // host is a machine: interface c0, on which frames from a peer's g0 arrive, and
 // directories of its own for /var/lib and /run.
 type host struct {
-	t        *testing.T
-	net      *testenv.Namespace
-	peer     *testenv.Namespace
-	dir      string // for files
-	lib, run string // what the process sees as /var/lib and /run
+	t    *testing.T
+	net  *testenv.Namespace
+	peer *testenv.Namespace
+	dir  string // for files
+	// what the process sees as /var/lib, /run and /var/log
+	lib, run, log string
 }
 
 func newHost(t *testing.T) *host {
@@ -45,8 +46,8 @@ func newHost(t *testing.T) *host {
 
 func (h *host) makeDirs() {
 	h.dir = h.t.TempDir()
-	h.lib, h.run = filepath.Join(h.dir, "lib"), filepath.Join(h.dir, "run")
-	for _, d := range []string{h.lib, h.run} {
+	h.lib, h.run, h.log = filepath.Join(h.dir, "lib"), filepath.Join(h.dir, "run"), filepath.Join(h.dir, "log")
+	for _, d := range []string{h.lib, h.run, h.log} {
 		require.NoError(h.t, os.Mkdir(d, 0o755))
 	}
 }
@@ -79,8 +80,13 @@ type process struct {
 
 // command is netcap on the host. Its mount namespace has the host's directories.
 func (h *host) command(args ...string) *exec.Cmd {
-	const script = `mount --bind "$0" /var/lib && mount --bind "$1" /run && shift && exec "$@"`
-	sh := []string{"--mount", "--propagation", "private", "sh", "-c", script, h.lib, h.run, testenv.Netcap(h.t)}
+	return h.program(append([]string{testenv.Netcap(h.t)}, args...)...)
+}
+
+// program is any program on the host.
+func (h *host) program(args ...string) *exec.Cmd {
+	const script = `mount --bind "$0" /var/lib && mount --bind "$1" /run && mount --bind "$2" /var/log && shift 2 && exec "$@"`
+	sh := []string{"--mount", "--propagation", "private", "sh", "-c", script, h.lib, h.run, h.log}
 	cmd := exec.Command(testenv.Program(h.t, "unshare"), append(sh, args...)...)
 	cmd.Dir = h.dir
 	return cmd

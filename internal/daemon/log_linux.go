@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 )
@@ -19,15 +22,35 @@ type Log struct {
 	file *lumberjack.Logger
 }
 
-// NewLog returns a log to the file of the given path, or to w if that is empty.
-func NewLog(path string, w io.Writer, level slog.Level) *Log {
+// NewLog returns a log to the file of the given path, or to w if that is empty. The
+// file and its directory are made if they are missing, 0600 and 0755.
+func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	l := &Log{}
 	if path != "" {
+		// The library would say nothing of a file that it can't write.
+		f, err := openLog(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
 		l.file = &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logBackups}
 		w = l.file
 	}
 	l.Logger = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
-	return l
+	return l, nil
+}
+
+func openLog(path string) (*os.File, error) {
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err == nil {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("log: %w: choose another with --log-file", err)
 }
 
 // Reopen has the next entry go to a file of the log's name, after another

@@ -84,11 +84,14 @@ func TestOneGetsTheLock(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	var stream bytes.Buffer
-	NewLog("", &stream, slog.LevelInfo).Info("to the stream")
+	l, err := NewLog("", &stream, slog.LevelInfo)
+	require.NoError(t, err)
+	l.Info("to the stream")
 	assert.Contains(t, stream.String(), "to the stream")
 
 	path := filepath.Join(t.TempDir(), "log")
-	l := NewLog(path, &stream, slog.LevelWarn)
+	l, err = NewLog(path, &stream, slog.LevelWarn)
+	require.NoError(t, err)
 	l.Info("too little")
 	l.Warn("before")
 	require.NoError(t, os.Rename(path, path+".1"))

@@ -71,6 +71,9 @@ type Recorder struct {
 	packet   capture.Packet
 	diskTold int64 // packets dropped for the disk that a trailer has counted
 
+	finishing sync.Mutex               // of what follows
+	finished  map[string]chan struct{} // files that somebody waits for
+
 	seen       atomic.Int64 // packets taken out of rings
 	lastPacket atomic.Int64 // time of the newest, ns since the epoch
 
@@ -83,7 +86,7 @@ var errCounted = errors.New("the packets asked for are captured")
 // New opens the interfaces. Packets are received from then on, into the rings.
 // Begin and then Run follow.
 func New(cfg *Config) (*Recorder, error) {
-	r := &Recorder{cfg: *cfg, log: cfg.Log}
+	r := &Recorder{cfg: *cfg, log: cfg.Log, finished: make(map[string]chan struct{})}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -169,7 +172,7 @@ func (r *Recorder) addSource(name string) error {
 // Begin opens the first file. Nothing of it is left behind if it fails.
 func (r *Recorder) Begin() error {
 	f := r.cfg.Files
-	f.Log, f.Now = r.log, r.cfg.Now
+	f.Log, f.Now, f.Finished = r.log, r.cfg.Now, r.tellFinished
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
 	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }
@@ -317,17 +320,57 @@ func (r *Recorder) tick() (time.Duration, error) {
 	return min(r.files.Due(), often) + r.late, nil
 }
 
-// Rotate ends the current file and begins another.
-func (r *Recorder) Rotate() error {
+// Rotate ends the current file and begins another. It returns the path of the
+// finished file once that is on the disk, or the error of ctx.
+func (r *Recorder) Rotate(ctx context.Context) (finished string, err error) {
 	if r.cfg.Files.Name == "" {
-		return errors.New("one file is written, not a set: there is nothing to rotate")
+		return "", errors.New("one file is written, not a set: there is nothing to rotate")
 	}
+	before := r.files.Stats().Current
+	done := r.awaitFinished(before)
+	if err := r.rotate(); err != nil {
+		return "", err
+	}
+	select {
+	case <-done:
+		return before, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("the next file is begun, but %s is not on the disk yet: %w", before, context.Cause(ctx))
+	}
+}
+
+func (r *Recorder) rotate() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ok, err := r.files.Ready(); err != nil || !ok {
+	ok, err := r.files.Ready()
+	if err != nil {
 		return err
 	}
+	if !ok {
+		return errors.New("nothing is written for want of room on the disk: there is no file to end")
+	}
 	return r.files.Rotate(0)
+}
+
+// awaitFinished returns a channel that is closed when a file is finished.
+func (r *Recorder) awaitFinished(path string) <-chan struct{} {
+	r.finishing.Lock()
+	defer r.finishing.Unlock()
+	done, ok := r.finished[path]
+	if !ok {
+		done = make(chan struct{})
+		r.finished[path] = done
+	}
+	return done
+}
+
+func (r *Recorder) tellFinished(path string) {
+	r.finishing.Lock()
+	defer r.finishing.Unlock()
+	if done, ok := r.finished[path]; ok {
+		close(done)
+		delete(r.finished, path)
+	}
 }
 
 // take encodes a batch of a source.

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"netcap/internal/daemon"
+	"netcap/internal/record"
+	"netcap/rotate"
+)
+
+// captureStatus is how a running capture does, as netcap status --json prints it.
+type captureStatus struct {
+	Name       string   `json:"name"`
+	PID        int      `json:"pid"`
+	State      string   `json:"state"` // capturing, waiting for an interface, or paused for want of room
+	Interfaces []string `json:"interfaces"`
+	Filter     string   `json:"filter"`
+
+	Started time.Time `json:"started"`
+	Uptime  float64   `json:"uptime_seconds"`
+	Packets struct {
+		Received      int64 `json:"received"`
+		Written       int64 `json:"written"`
+		DroppedKernel int64 `json:"dropped_kernel"`
+		DroppedDisk   int64 `json:"dropped_disk"`
+	} `json:"packets"`
+	BytesWritten int64      `json:"bytes_written"`
+	CurrentFile  string     `json:"current_file"`
+	Files        int        `json:"files"`
+	SetBytes     int64      `json:"set_bytes"`
+	BudgetBytes  int64      `json:"budget_bytes"`
+	FreeBytes    int64      `json:"free_bytes"`
+	LastPacket   *time.Time `json:"last_packet"`
+}
+
+// What State may be.
+const (
+	stateCapturing = "capturing"
+	stateWaiting   = "waiting"
+	statePaused    = "paused"
+)
+
+func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureStatus {
+	c := captureStatus{
+		Name: name, PID: os.Getpid(), State: stateCapturing, Interfaces: cfg.Interfaces, Filter: cfg.Filter,
+		Started: s.Started.UTC(), Uptime: time.Since(s.Started).Seconds(),
+		BytesWritten: s.Files.Bytes, CurrentFile: s.Files.Current, Files: s.Files.SetLen,
+		SetBytes: s.Files.Set, BudgetBytes: s.Files.Budget, FreeBytes: s.Files.Free,
+	}
+	c.Packets.Received, c.Packets.Written = s.Received, s.Written
+	c.Packets.DroppedKernel, c.Packets.DroppedDisk = s.DroppedKernel, s.DroppedDisk
+	if !s.LastPacket.IsZero() {
+		t := s.LastPacket.UTC()
+		c.LastPacket = &t
+	}
+	for _, i := range s.Interfaces {
+		if i.State != record.Up {
+			c.State = stateWaiting
+		}
+	}
+	if s.Files.Paused {
+		c.State = statePaused
+	}
+	return c
+}
+
+// finishedFile answers a request to rotate.
+type finishedFile struct {
+	Path string `json:"path"`
+}
+
+// A controller answers what is asked of a capture through its control socket.
+type controller struct {
+	name string
+	cfg  *record.Config
+	rec  *record.Recorder
+	stop func()
+	// over is closed when all that was received has been written.
+	over chan struct{}
+}
+
+func (c *controller) status() captureStatus { return newCaptureStatus(c.name, c.cfg, c.rec.Status()) }
+
+func (c *controller) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.status()) })
+	mux.HandleFunc("POST /rotate", func(w http.ResponseWriter, r *http.Request) {
+		path, err := c.rec.Rotate(r.Context())
+		if err != nil {
+			http.Error(w, oneLine(err), http.StatusConflict)
+			return
+		}
+		answer(w, finishedFile{path})
+	})
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) {
+		c.stop()
+		select {
+		case <-c.over:
+			answer(w, c.status())
+		case <-r.Context().Done():
+		}
+	})
+	return mux
+}
+
+// serve answers on the control socket beside a PID file, if there is one. The
+// function it returns ends that, and adds to an error.
+func (c *controller) serve(pidFile string) (closeIt func(*error), err error) {
+	if pidFile == "" {
+		return func(*error) {}, nil
+	}
+	control, err := daemon.Serve(daemon.ControlPath(pidFile), c.handler())
+	if err != nil {
+		return nil, err
+	}
+	return func(err *error) { *err = errors.Join(*err, control.Close()) }, nil
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // who asked may have gone
+}
+
+func newStatusCommand() *cobra.Command {
+	r := &running{}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Say how running captures do",
+		Long: `Says how the capture called NAME does, or all that are running.
+
+STATE is capturing; waiting while an interface is down or not there; or paused
+while there is no room on the disk, so that packets are dropped.
+
+Exit status: 3 if there is no such capture, or none at all.`,
+	}
+	r.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a capture")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		paths, err := r.paths(args)
+		if err != nil {
+			return err
+		}
+		all := []captureStatus{}
+		failed := failures{cmd: cmd, of: len(paths)}
+		for _, path := range paths {
+			s, err := askStatus(path)
+			switch {
+			case errors.Is(err, daemon.ErrNotRunning) && len(paths) > 1: // it has just ended
+			case errors.Is(err, daemon.ErrNotRunning):
+				return r.none(captureNameOf(path))
+			case err != nil:
+				failed.add(err)
+			default:
+				all = append(all, *s)
+			}
+		}
+		if len(all) == 0 && failed.err == nil {
+			return r.none("")
+		}
+		if asJSON {
+			err = printJSON(cmd.OutOrStdout(), all)
+		} else if len(all) > 0 {
+			err = printStatus(cmd, all)
+		}
+		return errors.Join(err, failed.err)
+	}
+	return cmd
+}
+
+// paths are the PID files of the captures that are meant: all if none is named.
+func (r *running) paths(args []string) ([]string, error) {
+	if r.pidFile == "" && len(args) == 0 {
+		return allRunning()
+	}
+	path, err := r.path(args)
+	return []string{path}, err
+}
+
+func askStatus(path string) (*captureStatus, error) {
+	p, err := daemon.Find(path)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s := &captureStatus{}
+	if err := daemon.Ask(ctx, daemon.ControlPath(path), http.MethodGet, "/status", s); err != nil {
+		if errors.Is(err, daemon.ErrNotRunning) {
+			err = errors.New("it is running, but doesn't answer yet, or its control socket was removed")
+		}
+		return nil, fmt.Errorf("%s (PID %d): %w", captureNameOf(path), p.PID, err)
+	}
+	return s, nil
+}
+
+func printStatus(cmd *cobra.Command, all []captureStatus) error {
+	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "SET", "FILE")
+	for _, s := range all {
+		set := rotate.Size(s.SetBytes)
+		if s.BudgetBytes > 0 {
+			set += " of " + rotate.Size(s.BudgetBytes)
+		}
+		t.row(s.Name, fmt.Sprint(s.PID), s.State, strings.Join(s.Interfaces, ","), tableTime(&s.Started),
+			comma(s.Packets.Written), comma(s.Packets.DroppedKernel+s.Packets.DroppedDisk), set, s.CurrentFile)
+	}
+	return t.flush()
+}

@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRunning is what Find returns where no process has the lock.
+var ErrNotRunning = errors.New("no such capture is running")
+
+// Process is a running process that was found by its PID file. It can't come to
+// mean another one: a descriptor holds it, and not the number.
+type Process struct {
+	PID  int
+	file *os.File // the process, pidfd_open(2)
+}
+
+// Find returns the process that has a PID file locked, whatever the file says of
+// processes that are gone.
+func Find(path string) (*Process, error) {
+	// The process may end, and another begin, while it is looked at.
+	const tries = 5
+	for range tries {
+		p, again, err := find(path)
+		if !again {
+			return p, err
+		}
+	}
+	return nil, fmt.Errorf("PID file %s: it changes all the time: is the capture being restarted?", path)
+}
+
+func find(path string) (p *Process, again bool, err error) {
+	pid, err := lockedBy(path)
+	if err != nil {
+		return nil, false, err
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("process %d: %w", pid, os.NewSyscallError("pidfd_open", err))
+	}
+	p = &Process{PID: pid, file: os.NewFile(uintptr(fd), "pidfd")}
+	if now, err := lockedBy(path); err != nil || now != pid {
+		return nil, true, p.Close()
+	}
+	return p, false, nil
+}
+
+// lockedBy reads a PID file that a process has locked.
+func lockedBy(path string) (pid int, err error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNotRunning
+	}
+	if err != nil {
+		return 0, fmt.Errorf("PID file: %w", err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if err == nil {
+		return 0, ErrNotRunning // closing gives the lock back
+	}
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return 0, fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("flock", err))
+	}
+	// Who has just got the lock may not have written yet.
+	for range 100 {
+		if pid, err = strconv.Atoi(readPID(f)); err == nil && pid > 0 {
+			return pid, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return 0, fmt.Errorf("PID file %s: it is locked, but holds no PID", path)
+}
+
+// FindAll returns the paths of the PID files in a directory that processes have
+// locked. A directory that isn't there has none.
+func FindAll(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var running []string
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !strings.HasSuffix(e.Name(), pidSuffix) || !e.Type().IsRegular() {
+			continue
+		}
+		if _, err := lockedBy(path); err == nil {
+			running = append(running, path)
+		}
+	}
+	return running, nil
+}
+
+const pidSuffix = ".pid"
+
+// Signal sends a signal.
+func (p *Process) Signal(s unix.Signal) error {
+	err := unix.PidfdSendSignal(int(p.file.Fd()), s, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	return os.NewSyscallError("pidfd_send_signal", err)
+}
+
+// Wait returns when the process has ended, or with the error of ctx.
+func (p *Process) Wait(ctx context.Context) error {
+	const slice = 100 // ms
+	for {
+		fds := []unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, slice)
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return os.NewSyscallError("poll", err)
+		case n > 0:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
+// Close lets go of the process, which goes on.
+func (p *Process) Close() error { return p.file.Close() }
