@@ -44,6 +44,7 @@ type back struct {
 	now       chan struct{} // a flush is asked for
 	attention chan struct{}
 	paused    atomic.Bool
+	full      atomic.Bool // what failed last failed for want of room
 	fatal     atomicError // why nothing will be written any more
 	fault     atomicError // what the disk failed with first
 	done      chan struct{}

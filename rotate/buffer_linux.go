@@ -59,8 +59,9 @@ type pool struct {
 	freed  *sync.Cond // the front waits for it
 	wanted *sync.Cond // grow does
 	free   []*buffer
-	out    int // buffers given out
-	most   int // bound of them all
+	out    int   // buffers given out
+	waited int64 // how often there was none
+	most   int   // bound of them all
 	closed bool
 	grown  chan struct{} // closed when grow has ended
 }
@@ -149,6 +150,9 @@ func (p *pool) grow() {
 func (p *pool) get() *buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		p.waited++
+	}
 	for len(p.free) == 0 {
 		p.freed.Wait()
 	}
@@ -204,9 +208,9 @@ func (p *pool) pressed() bool {
 
 const pressure = 64 << 20 // bytes
 
-// inUse returns the bytes of the buffers given out.
-func (p *pool) inUse() int64 {
+// use returns the bytes of the buffers given out, and how often there was none.
+func (p *pool) use() (bytes, waited int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int64(p.out) * bufferSize
+	return int64(p.out) * bufferSize, p.waited
 }

@@ -45,6 +45,7 @@ func (b *back) end(seg *segment, buf *buffer, err error) {
 		b.complain(seg, "no file can be begun: packets are dropped, and counted, until one can", err)
 	}
 	b.failing = true
+	b.full.Store(isFull(err))
 	// Where nothing could be kept, the next file would do no better at once.
 	if isFull(err) || seg.packets == 0 {
 		b.pause()

@@ -1,6 +1,9 @@
 package rotate
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats is a snapshot of what became of the records.
 type Stats struct {
@@ -15,7 +18,11 @@ type Stats struct {
 	Budget  int64  // bound of Set in bytes, 0 if there is none
 	Free    int64  // bytes free on the file system when last looked
 	Buffers int64  // bytes of buffers in use
-	Paused  bool   // nothing is written for want of room
+	Paused  bool   // nothing is written, for want of room mostly
+	Full    bool   // what failed last failed for want of room
+	Waited  int64  // how often the front waited for the disk to free a buffer
+	// Oldest is when the set's oldest file was begun; zero if there is none.
+	Oldest time.Time
 }
 
 // snapshot takes a picture of what belongs to the back.
@@ -32,6 +39,9 @@ func (b *back) snapshot() {
 	switch {
 	case b.set != nil:
 		s.Set, s.SetLen = b.set.bytes(), len(b.set.files)
+		if len(b.set.files) > 0 {
+			s.Oldest = b.set.files[0].name.start
+		}
 	case b.last != nil && b.cfg.Stream == nil:
 		s.Set, s.SetLen = b.last.base+b.last.end, 1
 	}
@@ -46,7 +56,8 @@ func (b *back) stats() Stats {
 	b.mu.Unlock()
 	s.Written, s.Dropped, s.Bytes = b.written.Load(), b.dropped.Load(), b.bytes.Load()
 	s.Files, s.Suspect = b.files.Load(), b.suspect.Load()
-	s.Buffers = b.pool.inUse()
+	s.Buffers, s.Waited = b.pool.use()
+	s.Full = b.full.Load()
 	return s
 }
 

@@ -186,7 +186,9 @@ func newTable(w io.Writer, head ...string) *table { return &table{w, [][]string{
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // isNumber says by its head which column is one of numbers.
-func isNumber(head string) bool { return head == "PACKETS" || head == "DROPPED" || head == "SIZE" }
+func isNumber(head string) bool {
+	return head == "PACKETS" || head == "DROPPED" || head == "GAPS" || head == "SIZE" || head == "LOST"
+}
 
 // flush prints the rows.
 func (t *table) flush() error {

@@ -46,7 +46,7 @@ func newHost(t *testing.T) *host {
 
 func (h *host) makeDirs() {
 	h.dir = h.t.TempDir()
-	h.lib, h.run, h.log = filepath.Join(h.dir, "lib"), filepath.Join(h.dir, "run"), filepath.Join(h.dir, "log")
+	h.lib, h.run, h.log = filepath.Join(h.dir, "lib"), filepath.Join(h.dir, "run"), filepath.Join(h.dir, "varlog")
 	for _, d := range []string{h.lib, h.run, h.log} {
 		require.NoError(h.t, os.Mkdir(d, 0o755))
 	}

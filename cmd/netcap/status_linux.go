@@ -33,13 +33,19 @@ type captureStatus struct {
 		DroppedKernel int64 `json:"dropped_kernel"`
 		DroppedDisk   int64 `json:"dropped_disk"`
 	} `json:"packets"`
-	BytesWritten int64      `json:"bytes_written"`
-	CurrentFile  string     `json:"current_file"`
-	Files        int        `json:"files"`
-	SetBytes     int64      `json:"set_bytes"`
-	BudgetBytes  int64      `json:"budget_bytes"`
-	FreeBytes    int64      `json:"free_bytes"`
-	LastPacket   *time.Time `json:"last_packet"`
+	BytesWritten int64  `json:"bytes_written"`
+	Gaps         int    `json:"gaps"` // of this run
+	CurrentFile  string `json:"current_file"`
+	Files        int    `json:"files"`
+	SetBytes     int64  `json:"set_bytes"`
+	BudgetBytes  int64  `json:"budget_bytes"`
+	FreeBytes    int64  `json:"free_bytes"`
+	// Oldest is when the oldest file of the set was begun.
+	Oldest *time.Time `json:"oldest"`
+	// Retention is how long the budget lasts at this run's rate, null while nothing
+	// is known of that.
+	Retention  *float64   `json:"retention_seconds"`
+	LastPacket *time.Time `json:"last_packet"`
 }
 
 // What State may be.
@@ -61,6 +67,15 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 	if !s.LastPacket.IsZero() {
 		t := s.LastPacket.UTC()
 		c.LastPacket = &t
+	}
+	c.Gaps = s.Gaps
+	if !s.Files.Oldest.IsZero() {
+		t := s.Files.Oldest.UTC()
+		c.Oldest = &t
+	}
+	if c.BudgetBytes > 0 && c.BytesWritten > 0 && s.Written > 0 && c.Uptime > 0 {
+		seconds := float64(c.BudgetBytes) / (float64(c.BytesWritten) / c.Uptime)
+		c.Retention = &seconds
 	}
 	for _, i := range s.Interfaces {
 		if i.State != record.Up {
@@ -205,14 +220,14 @@ func askStatus(path string) (*captureStatus, error) {
 }
 
 func printStatus(cmd *cobra.Command, all []captureStatus) error {
-	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "SET", "FILE")
+	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "GAPS", "SET", "FILE")
 	for _, s := range all {
 		set := rotate.Size(s.SetBytes)
 		if s.BudgetBytes > 0 {
 			set += " of " + rotate.Size(s.BudgetBytes)
 		}
 		t.row(s.Name, fmt.Sprint(s.PID), s.State, strings.Join(s.Interfaces, ","), tableTime(&s.Started),
-			comma(s.Packets.Written), comma(s.Packets.DroppedKernel+s.Packets.DroppedDisk), set, s.CurrentFile)
+			comma(s.Packets.Written), comma(s.Packets.DroppedKernel+s.Packets.DroppedDisk), comma(int64(s.Gaps)), set, s.CurrentFile)
 	}
 	return t.flush()
 }

@@ -87,3 +87,28 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	return d, nil
 }
+
+// parseTime reads T of the command line: RFC 3339, 15:04 of today, 2006-01-02 15:04,
+// both with seconds or without and in local time, or a duration back from now.
+func parseTime(s string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04", time.DateTime, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"15:04", time.TimeOnly} {
+		if t, err := time.ParseInLocation(time.DateOnly+" "+layout, now.Format(time.DateOnly)+" "+s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	// A bare number is no duration here: 1404 is more likely a time that lost its colon.
+	if _, err := strconv.ParseFloat(s, 64); err != nil {
+		if d, err := parseDuration(s); err == nil {
+			return now.Add(-d), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("time %q: not understood; write it as 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago", s)
+}

@@ -164,8 +164,9 @@ const (
 )
 
 // trailer ends a file: for each of its interfaces what was received, lost and
-// delivered while it was the current one. lost is called once for each source.
-func (e *encoder) trailer(dst []byte, now int64, lost func(*source) loss) []byte {
+// delivered while it was the current one. lost is called once for each source. The
+// comments are the first's.
+func (e *encoder) trailer(dst []byte, now int64, comments []string, lost func(*source) loss) []byte {
 	if e.format == pcapfile.PCAP {
 		return dst
 	}
@@ -184,8 +185,9 @@ func (e *encoder) trailer(dst []byte, now int64, lost func(*source) loss) []byte
 		s.DroppedByInterface = l.device
 		s.DroppedByOS = pcapfile.Count(l.kernel + l.disk)
 		s.Delivered = pcapfile.Count(d.delivered)
+		s.Comments, comments = comments, nil
 		if l.disk > 0 {
-			s.Comments = []string{fmt.Sprintf("dropped because the ring was full: %d, because the disk was: %d", l.kernel, l.disk)}
+			s.Comments = append(s.Comments, fmt.Sprintf("dropped because the ring was full: %d, because the disk was: %d", l.kernel, l.disk))
 		}
 		dst = pcapfile.AppendStatistics(dst, uint32(d.id), now, &s)
 	}

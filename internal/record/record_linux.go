@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"netcap/capture"
+	"netcap/internal/ledger"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -40,6 +41,9 @@ type Config struct {
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+	// Clocks are CLOCK_BOOTTIME and CLOCK_MONOTONIC, which tell of sleep and of a
+	// clock that was set. Default: the system's.
+	Clocks func() (boot, monotonic time.Duration)
 	// Open opens an interface. Default: capture.Open.
 	Open func(*capture.Config) (Source, error)
 }
@@ -70,6 +74,8 @@ type Recorder struct {
 	enc      encoder
 	packet   capture.Packet
 	diskTold int64 // packets dropped for the disk that a trailer has counted
+	ledger   *ledger.Ledger
+	books    books
 
 	finishing sync.Mutex               // of what follows
 	finished  map[string]chan struct{} // files that somebody waits for
@@ -92,6 +98,9 @@ func New(cfg *Config) (*Recorder, error) {
 	}
 	if r.cfg.Now == nil {
 		r.cfg.Now = time.Now
+	}
+	if r.cfg.Clocks == nil {
+		r.cfg.Clocks = systemClocks
 	}
 	if r.cfg.Open == nil {
 		r.cfg.Open = func(c *capture.Config) (Source, error) { return capture.Open(c) }
@@ -181,11 +190,12 @@ func (r *Recorder) Begin() error {
 		return err
 	}
 	r.reserve()
+	r.openLedger()
 	return nil
 }
 
 // reserve keeps room in each file for what ends it.
-func (r *Recorder) reserve() { r.files.Reserve(len(r.enc.devices) * statisticsSize) }
+func (r *Recorder) reserve() { r.files.Reserve(len(r.enc.devices)*statisticsSize + gapsSize) }
 
 // trailer ends a file. It runs on the front of the files, with mu held, unless
 // records were cut off.
@@ -194,10 +204,11 @@ func (r *Recorder) trailer(dst []byte, cut bool) []byte {
 	if cut {
 		return r.enc.cutTrailer(dst, now)
 	}
+	r.account(r.cfg.Now())
 	dropped := r.files.Stats().Dropped
 	disk := uint64(dropped - r.diskTold)
 	r.diskTold = dropped
-	return r.enc.trailer(dst, now, func(s *source) loss {
+	return r.enc.trailer(dst, now, r.gapComments(), func(s *source) loss {
 		l := loss{kernel: s.newDrops(), disk: disk, device: s.newMissed()}
 		disk = 0 // it isn't known whose they were: the first interface has them
 		return l
@@ -251,6 +262,8 @@ func (r *Recorder) closeFiles(before error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.files.Close()
+	r.account(r.cfg.Now()) // what the disk refused of the last buffers
+	err = errors.Join(err, r.ledger.Close())
 	if before != nil && errors.Is(err, before) {
 		err = nil
 	}
@@ -268,6 +281,9 @@ func (r *Recorder) Close() error {
 	var err error
 	if r.files != nil {
 		err = r.files.Close()
+	}
+	if r.ledger != nil {
+		err = errors.Join(err, r.ledger.Close())
 	}
 	return errors.Join(err, r.closeSources())
 }
@@ -309,6 +325,8 @@ const often = time.Minute
 func (r *Recorder) tick() (time.Duration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.account(r.cfg.Now())
+	r.checkClocks()
 	if _, err := r.files.Ready(); err != nil {
 		return 0, err
 	}
@@ -389,6 +407,7 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	}
 	n, err := r.encode(s, batch)
 	r.seen.Add(n)
+	r.accountNow()
 	if batch.TimedOut() {
 		// It was old enough to leave the ring, and nothing will come soon that
 		// could be written with it.
@@ -457,6 +476,7 @@ func (r *Recorder) discard(batch *capture.Batch) error {
 	}
 	r.files.Discard(int(n))
 	r.seen.Add(n)
+	r.accountNow()
 	if r.counted() {
 		return errCounted
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"netcap/capture"
+	"netcap/internal/ledger"
 	"netcap/pcapfile"
 )
 
@@ -29,6 +30,7 @@ type source struct {
 	before capture.Stats // of the sockets before
 	told   uint64        // drops that a trailer has counted
 	missed uint64        // the interface's own, that a trailer has counted
+	away   int64         // the gap that lasts while it gives no packets; 0 for none
 	state  State
 }
 
@@ -106,12 +108,15 @@ func (s *source) run(ctx context.Context) error {
 			return failed
 		case errors.Is(err, capture.ErrInterfaceDown):
 			s.setState(Down)
+			s.missing(ledger.InterfaceDown)
 			s.r.log.Warn("the interface is down; waiting for it to come up", "interface", s.name)
 		case errors.Is(err, capture.ErrInterfaceUp):
 			s.setState(Up)
+			s.available()
 			s.r.log.Info("the interface is up again", "interface", s.name)
 		case errors.Is(err, capture.ErrInterfaceGone):
 			s.r.log.Warn("the interface was deleted; waiting for it to come back", "interface", s.name)
+			s.missing(ledger.InterfaceGone)
 			if err := s.replace(ctx); err != nil {
 				return errors.Join(failed, err)
 			}
@@ -167,6 +172,7 @@ func (s *source) replace(ctx context.Context) error {
 		err := s.open()
 		s.r.mu.Unlock()
 		if err == nil {
+			s.available()
 			s.r.log.Info("the interface is back", "interface", s.name)
 			if ctx.Err() != nil { // stop came before there was a socket
 				s.stop()

@@ -17,6 +17,7 @@ type Status struct {
 	// Written + DroppedKernel + DroppedDisk; before, packets are under way.
 	DroppedKernel int64
 	DroppedDisk   int64
+	Gaps          int // intervals of this run in which packets are or may be missing
 	Interfaces    []InterfaceStatus
 	Files         rotate.Stats
 }
@@ -35,6 +36,9 @@ type InterfaceStatus struct {
 // Status returns a snapshot.
 func (r *Recorder) Status() Status {
 	s := Status{Started: r.begun, Files: r.files.Stats()}
+	if r.ledger != nil {
+		s.Gaps = r.ledger.Len()
+	}
 	for _, src := range r.sources {
 		stats, state := src.stats()
 		s.DroppedKernel += int64(stats.Dropped)

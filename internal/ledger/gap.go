@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Cause is why packets are missing.
+type Cause string
+
+// Causes.
+const (
+	RingFull      Cause = "ring_full"      // packets came faster than they were taken
+	DiskSlow      Cause = "disk_slow"      // the same, since all memory waited for the disk
+	DiskFull      Cause = "disk_full"      // there was no room
+	DiskError     Cause = "disk_error"     // writing failed
+	InterfaceDown Cause = "interface_down" // it was there, and down
+	InterfaceGone Cause = "interface_gone" // it wasn't there
+	NotRunning    Cause = "not_running"    // between an orderly stop and the next start
+	Killed        Cause = "killed"         // from an end without a stop to the next start
+	ClockStep     Cause = "clock_step"     // the clock was set: times before and after don't compare
+	Suspended     Cause = "suspended"      // the machine slept
+)
+
+// A Gap is an interval in which packets are or may be missing.
+type Gap struct {
+	From time.Time
+	// To is zero while the gap lasts.
+	To    time.Time
+	Cause Cause
+	// Lost is how many packets are missing, if Known.
+	Lost  int64
+	Known bool
+	// Interface is empty where it holds for all of them.
+	Interface string
+	// File is the name of the file that was being written, if there was one.
+	File string
+}
+
+// gapJSON is a Gap as programs read it.
+type gapJSON struct {
+	From      time.Time  `json:"from"`
+	To        *time.Time `json:"to"`
+	Cause     Cause      `json:"cause"`
+	Lost      *int64     `json:"packets_lost"`
+	Interface string     `json:"interface"`
+	File      string     `json:"file"`
+}
+
+// MarshalJSON writes from, to (null while it lasts), cause, packets_lost (null where
+// it isn't known), interface and file.
+func (g Gap) MarshalJSON() ([]byte, error) {
+	j := gapJSON{From: g.From.UTC(), Cause: g.Cause, Interface: g.Interface, File: g.File}
+	if !g.To.IsZero() {
+		to := g.To.UTC()
+		j.To = &to
+	}
+	if g.Known {
+		j.Lost = &g.Lost
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (g *Gap) UnmarshalJSON(b []byte) error {
+	var j gapJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	if j.From.IsZero() || j.Cause == "" || j.Lost != nil && *j.Lost < 0 || j.To != nil && j.To.Before(j.From) {
+		return fmt.Errorf("not a gap: %s", b)
+	}
+	*g = Gap{From: j.From, Cause: j.Cause, Interface: j.Interface, File: j.File}
+	if j.To != nil {
+		g.To = *j.To
+	}
+	if j.Lost != nil {
+		g.Lost, g.Known = *j.Lost, true
+	}
+	return nil
+}
+
+// Overlaps reports whether any of a gap lies between two times. Zero times are no
+// bounds.
+func (g *Gap) Overlaps(from, to time.Time) bool {
+	return (to.IsZero() || g.From.Before(to)) && (from.IsZero() || g.To.IsZero() || g.To.After(from))
+}
+
+// sorted sorts gaps by their beginnings.
+func sorted(gaps []Gap) []Gap {
+	slices.SortStableFunc(gaps, func(a, b Gap) int { return a.From.Compare(b.From) })
+	return gaps
+}

@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"netcap/pcapfile"
+	"netcap/rotate"
+)
+
+// Comment is what a file's statistics say of a gap; Rebuild reads it again.
+func Comment(g Gap) string {
+	b, err := json.Marshal(g)
+	if err != nil {
+		return commentPrefix + err.Error() // no field of a Gap can't be written
+	}
+	return commentPrefix + string(b)
+}
+
+const commentPrefix = "netcap gap "
+
+// span is what a file says about its time.
+type span struct {
+	name       string
+	seq        uint64
+	begun      time.Time
+	from, to   time.Time
+	closed     bool
+	gaps       []Gap
+	unexplored int64 // packets that were dropped and that no gap counts
+}
+
+// rebuild makes of a set's files what a ledger would say: an interval between two of
+// them, and the gaps that they tell of. It leaves out the file called but.
+func rebuild(dir, set, but string) content {
+	spans := slices.DeleteFunc(spansOf(dir, set), func(s span) bool { return s.name == but })
+	var c content
+	seen := map[Gap]bool{}
+	add := func(g Gap) {
+		// What lasts from one file to the next stands in both.
+		key := Gap{From: g.From, Cause: g.Cause, Interface: g.Interface}
+		if seen[key] {
+			for i := range c.gaps {
+				if h := &c.gaps[i].Gap; h.From.Equal(g.From) && h.Cause == g.Cause && h.Interface == g.Interface && g.To.After(h.To) {
+					*h = g
+				}
+			}
+			return
+		}
+		seen[key] = true
+		c.gaps = append(c.gaps, numbered{int64(len(c.gaps)) + 1, g})
+	}
+	for n, s := range spans {
+		if n > 0 {
+			if before := spans[n-1]; s.from.Sub(before.to) > near {
+				cause := NotRunning
+				if !before.closed {
+					cause = Killed
+				}
+				add(Gap{From: before.to, To: s.from, Cause: cause})
+			}
+		}
+		for _, g := range s.gaps {
+			add(g)
+		}
+		if s.unexplored > 0 {
+			add(Gap{From: s.from, To: s.to, Cause: RingFull, Lost: s.unexplored, Known: true, File: s.name})
+		}
+	}
+	if len(spans) > 0 {
+		last := spans[len(spans)-1]
+		c.started, c.head.Alive = spans[0].from, last.to
+		c.head.Boot = bootID() // the time of the file is when it was last written
+		if last.closed {
+			c.stopped = last.to
+		}
+	}
+	return c
+}
+
+func spansOf(dir, set string) []span {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // there are no files to ask
+	}
+	var spans []span
+	for _, e := range entries {
+		name, begun, seq, ext, ok := rotate.ParseName(e.Name())
+		if !ok || name != set || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // it has been deleted
+		}
+		s := span{name: e.Name(), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime())}
+		switch {
+		case ext == ".pcapng":
+			s.read(filepath.Join(dir, e.Name()), info.Size())
+		case strings.HasPrefix(ext, ".pcap"):
+			s.closed = true // nothing in it says
+		default:
+			continue
+		}
+		spans = append(spans, s)
+	}
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.seq, b.seq), a.begun.Compare(b.begun))
+	})
+	return spans
+}
+
+// read takes what the end of a file says, if it has one.
+func (s *span) read(path string, size int64) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	t, err := pcapfile.ReadTail(f, size)
+	if err != nil {
+		return
+	}
+	var dropped, told int64
+	for _, i := range t.Statistics {
+		if i.Start > 0 && i.End >= i.Start {
+			s.from, s.to, s.closed = time.Unix(0, i.Start), time.Unix(0, i.End), true
+		}
+		dropped += int64(i.DroppedByOS.Value)
+		for _, c := range i.Comments {
+			var g Gap
+			text, ok := strings.CutPrefix(c, commentPrefix)
+			if !ok || json.Unmarshal([]byte(text), &g) != nil {
+				continue
+			}
+			told += g.Lost
+			s.gaps = append(s.gaps, g)
+		}
+	}
+	s.unexplored = max(0, dropped-told)
+}

@@ -1,0 +1,58 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"netcap/internal/ledger"
+	"netcap/rotate"
+)
+
+// SetGaps is what is known of the completeness of a set.
+type SetGaps struct {
+	Dir, Name string
+	Running   bool
+	*ledger.Record
+}
+
+// Gaps reads what the ledgers of the sets in a directory say, by the sets' names.
+func Gaps(dir string, now time.Time) ([]SetGaps, error) {
+	names, err := setsIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []SetGaps
+	for _, name := range names {
+		running := locked(filepath.Join(dir, "."+name+".lock"))
+		r, err := ledger.Read(dir, name, running, now)
+		if err != nil {
+			return all, FileError(dir, err)
+		}
+		all = append(all, SetGaps{dir, name, running, r})
+	}
+	return all, nil
+}
+
+// setsIn are the names of the sets that have a ledger or files in a directory.
+func setsIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, FileError(dir, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if set, _, _, _, ok := rotate.ParseName(e.Name()); ok {
+			names = append(names, set)
+		} else if set, ok := strings.CutSuffix(e.Name(), ledger.FileName("")); ok && rotate.CheckName(set) == nil {
+			names = append(names, set)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
