@@ -55,7 +55,9 @@ type back struct {
 	failing bool     // segments end in errors, and no packet was written since
 	house   *time.Timer
 	credit  credit
-	syncer  *syncer
+	// complained is when files on hold were last complained of, by the boot clock.
+	complained time.Duration
+	syncer     *syncer
 
 	written, dropped, bytes, files, suspect atomic.Int64
 
@@ -294,6 +296,7 @@ func (b *back) finish(seg *segment) {
 
 func (b *back) housekeep() {
 	if b.set != nil {
+		b.set.refreshHolds()
 		b.expire()
 		if err := b.makeRoom(0, 0); err != nil && !isFull(err) && !errors.Is(err, ErrFull) {
 			b.cfg.Log.Error("looking after the set failed", "error", err)

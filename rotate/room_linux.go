@@ -17,6 +17,32 @@ func isFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, errNoRoom)
 }
 
+// errAllHeld says that all files that could go are held.
+var errAllHeld = errors.New("the older files are all held (netcap hold lists them)")
+
+// heldUp reports whether the files on hold leave the bounds of the set no room for one
+// file that is written and one that is kept. Then only keep-free bounds the set.
+func (b *back) heldUp() bool {
+	b.set.refreshHolds()
+	n, bytes := b.set.heldFiles()
+	if n == 0 || bytes+2*b.lim.segment <= b.lim.budget && (b.cfg.SegmentCount == 0 || n+2 <= b.cfg.SegmentCount) {
+		return false
+	}
+	b.complainOfHolds()
+	return true
+}
+
+// complainOfHolds says that the bounds of the set are exceeded for the sake of what is
+// held: once, and again each hour.
+func (b *back) complainOfHolds() {
+	if now := b.boot(); b.complained == 0 || now-b.complained >= time.Hour {
+		b.complained = now
+		_, held := b.set.heldFiles()
+		b.cfg.Log.Error("files on hold fill the bounds of the set: it grows beyond them, as long as keep-free allows; release holds that are no longer needed, or raise --disk-budget",
+			"held", Size(held), "budget", Size(b.lim.budget))
+	}
+}
+
 // credit is what was deleted lately and doesn't show as free yet: file systems
 // free space in the background, and files that somebody reads only when closed.
 // Without it, more would be deleted than needed.
@@ -66,8 +92,13 @@ func (b *back) makeRoom(n, spare int64) error {
 	if b.dir == nil {
 		return nil
 	}
-	for b.set != nil && b.set.bytes()+n > b.lim.budget {
-		if _, err := b.delete("disk budget"); err != nil {
+	for b.set != nil && b.set.bytes()+n > b.lim.budget && !b.heldUp() {
+		_, err := b.delete("disk budget")
+		if errors.Is(err, errAllHeld) {
+			b.complainOfHolds()
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -107,8 +138,13 @@ func (b *back) makeRoomBy(n int64) error {
 
 // makeNames sees that one more file can be within the set's count.
 func (b *back) makeNames() error {
-	for b.cfg.SegmentCount > 0 && len(b.set.files)+1 > b.cfg.SegmentCount {
-		if _, err := b.delete("file count"); err != nil {
+	for b.cfg.SegmentCount > 0 && len(b.set.files)+1 > b.cfg.SegmentCount && !b.heldUp() {
+		_, err := b.delete("file count")
+		if errors.Is(err, errAllHeld) {
+			b.complainOfHolds()
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -146,6 +182,9 @@ func (b *back) delete(why string) (int64, error) {
 	}
 	size, err := b.set.deleteOldest(why)
 	if errors.Is(err, errNothingLeft) {
+		if held, _ := b.set.heldFiles(); held > 0 {
+			return 0, errors.Join(errAllHeld, b.noRoom())
+		}
 		return 0, b.noRoom()
 	}
 	if err != nil {

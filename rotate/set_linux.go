@@ -37,12 +37,15 @@ type set struct {
 	last    uint64 // the highest number in use
 	files   []entry
 	current string // name of the file that is being written, which stays
+
+	holds      *holds // nil while they can't be read
+	holdsState holdsState
 }
 
 // openSet locks the set, against other processes and this one, and looks at
 // what is there.
 func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
-	s := &set{dir: dir, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now()}
+	s := &set{dir: dir, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}}
 	if err := s.shareDir(c.OwnDir); err != nil {
 		return nil, err
 	}
@@ -252,28 +255,30 @@ func (s *set) bytes() (n int64) {
 	return n
 }
 
-// age is how long ago the last packet of the oldest file can have come: when
-// the next file was begun. It is counted by the boot clock, so that setting the
-// wall clock deletes nothing.
+// age is how long ago the last packet of the oldest file that isn't held can have
+// come: when the next file was begun. It is counted by the boot clock, so that setting
+// the wall clock deletes nothing.
 func (s *set) age() time.Duration {
-	if len(s.files) < 2 {
+	i := s.oldest()
+	if i < 0 || i+1 >= len(s.files) {
 		return 0
 	}
-	return s.boot() - s.files[1].born
+	return s.boot() - s.files[i+1].born
 }
 
-// deleteOldest deletes the oldest file and returns its size. The one that is
-// being written is never deleted: errNothingLeft.
+// deleteOldest deletes the oldest file that isn't held and returns its size. The one
+// that is being written is never deleted: errNothingLeft.
 func (s *set) deleteOldest(why string) (int64, error) {
-	if len(s.files) == 0 || s.files[0].name.String() == s.current {
+	i := s.oldest()
+	if i < 0 {
 		return 0, errNothingLeft
 	}
-	file := s.files[0].name.String()
+	file := s.files[i].name.String()
 	size, err := s.remove(file)
 	if err != nil {
 		return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
 	}
-	s.files = s.files[1:]
+	s.files = slices.Delete(s.files, i, i+1)
 	s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
 	return size, nil
 }

@@ -15,6 +15,7 @@ type Stats struct {
 	Current string // path of the file being written, "" if there is none
 	Set     int64  // bytes of the set's files, earlier runs' included
 	SetLen  int    // number of the set's files
+	Held    int64  // bytes of those on hold, but for the one being written
 	Budget  int64  // bound of Set in bytes, 0 if there is none
 	Free    int64  // bytes free on the file system when last looked
 	Buffers int64  // bytes of buffers in use
@@ -39,6 +40,7 @@ func (b *back) snapshot() {
 	switch {
 	case b.set != nil:
 		s.Set, s.SetLen = b.set.bytes(), len(b.set.files)
+		_, s.Held = b.set.heldFiles()
 		if len(b.set.files) > 0 {
 			s.Oldest = b.set.files[0].name.start
 		}

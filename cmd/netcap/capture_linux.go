@@ -204,6 +204,11 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer closeControl(&err)
+	closeMetrics, err := control.serveMetrics(o.metrics)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	if err := announce(rec.Status(), o, log, terminal); err != nil {
 		return err
 	}

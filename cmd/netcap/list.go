@@ -28,7 +28,7 @@ a user in $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in
 DIR. A word without a slash is a NAME if there is such a set.
 
 A file is open while a capture writes it, closed once it is whole, and suspect
-if it isn't and nobody writes it.`,
+if it isn't and nobody writes it. One on hold (see netcap hold) is marked so.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
@@ -132,7 +132,11 @@ func printFiles(w io.Writer, files []report.File, paths bool) error {
 		if !paths {
 			name = filepath.Base(name)
 		}
-		t.row(string(f.State), tableTime(f.FirstPacket), tableTime(f.LastPacket), orDash(f.Packets), orDash(f.Dropped),
+		state := string(f.State)
+		if f.Held {
+			state += ", held"
+		}
+		t.row(state, tableTime(f.FirstPacket), tableTime(f.LastPacket), orDash(f.Packets), orDash(f.Dropped),
 			rotate.Size(f.Bytes), report.Printable(name))
 		total.add(f.Bytes, f.Packets, f.Dropped)
 	}

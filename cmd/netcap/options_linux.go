@@ -48,6 +48,7 @@ type captureOptions struct {
 	name    string
 	pidFile string
 	logFile string
+	metrics string
 	quiet   bool
 	verbose int
 
@@ -96,6 +97,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.name, "name", "", "`NAME` of the capture (default the interface)")
 	f.StringVar(&o.pidFile, "pid-file", "", "locked while running: `FILE` (default /run/netcap/NAME.pid)")
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`, bounded and rotated (default standard error)")
+	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, and nothing else, at http://`ADDR`/metrics, such as 127.0.0.1:9104 (default not)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "only warnings and errors, no status and no summary")
 	f.CountVarP(&o.verbose, "verbose", "v", "log more: each file")
 

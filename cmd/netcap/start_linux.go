@@ -172,5 +172,5 @@ func commandLine(pid int) (args []string, dir string, err error) {
 
 // operatingCommands are those that act on running captures.
 func operatingCommands() []*cobra.Command {
-	return []*cobra.Command{newStartCommand(), newStopCommand(), newRestartCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand()}
+	return []*cobra.Command{newStartCommand(), newStopCommand(), newRestartCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand(), newHoldCommand(), newReleaseCommand()}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,7 +125,40 @@ func (c *controller) handler() http.Handler {
 		case <-r.Context().Done():
 		}
 	})
+	mux.HandleFunc("GET /holds", func(w http.ResponseWriter, _ *http.Request) {
+		holds, err := rotate.Holds(c.cfg.Files.Dir, c.cfg.Files.Name)
+		answerOr(w, holds, err)
+	})
+	mux.HandleFunc("POST /holds", func(w http.ResponseWriter, r *http.Request) {
+		var h rotate.Hold
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&h); err != nil {
+			http.Error(w, "a JSON object with from, to and reason is expected: "+oneLine(err), http.StatusBadRequest)
+			return
+		}
+		h.Made = time.Now().UTC()
+		h, err := rotate.AddHold(c.cfg.Files.Dir, c.cfg.Files.Name, h)
+		answerOr(w, h, err)
+	})
+	mux.HandleFunc("DELETE /holds/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id, err := strconv.Atoi(r.PathValue("id"))
+		if err != nil {
+			http.Error(w, "not the number of a hold", http.StatusBadRequest)
+			return
+		}
+		h, err := rotate.Release(c.cfg.Files.Dir, c.cfg.Files.Name, id)
+		answerOr(w, h, err)
+	})
+	mux.Handle("GET /metrics", c.metrics())
 	return mux
+}
+
+// answerOr answers, or says what went wrong.
+func answerOr(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		http.Error(w, oneLine(err), http.StatusConflict)
+		return
+	}
+	answer(w, v)
 }
 
 // serve answers on the control socket beside a PID file, if there is one. The

@@ -20,7 +20,7 @@ type SetGaps struct {
 
 // Gaps reads what the ledgers of the sets in a directory say, by the sets' names.
 func Gaps(dir string, now time.Time) ([]SetGaps, error) {
-	names, err := setsIn(dir)
+	names, err := SetsIn(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,9 @@ func Gaps(dir string, now time.Time) ([]SetGaps, error) {
 	return all, nil
 }
 
-// setsIn are the names of the sets that have a ledger or files in a directory.
-func setsIn(dir string) ([]string, error) {
+// SetsIn returns, in alphabetical order, the names of the sets that have
+// a ledger or files in a directory.
+func SetsIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, FileError(dir, err)

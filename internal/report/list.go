@@ -68,9 +68,10 @@ func List(dir string) ([]File, error) {
 			set: set, start: start,
 		})
 	}
-	slices.SortFunc(files, func(a, b File) int {
-		return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start))
-	})
+	slices.SortFunc(files, bySequence)
+	if err := markHeld(dir, files); err != nil {
+		return nil, err
+	}
 	for n := range files {
 		f := &files[n]
 		newest := n == len(files)-1 || files[n+1].set != f.set
@@ -83,6 +84,10 @@ func List(dir string) ([]File, error) {
 	}
 	// A running capture deletes its oldest files.
 	return slices.DeleteFunc(files, func(f File) bool { return errors.Is(f.Err, fs.ErrNotExist) }), nil
+}
+
+func bySequence(a, b File) int {
+	return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start))
 }
 
 // look fills in what the file says.

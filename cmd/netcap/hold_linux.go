@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"netcap/internal/report"
+	"netcap/rotate"
+)
+
+// heldSet is a set with its holds, as netcap hold --json prints it.
+type heldSet struct {
+	Set   string        `json:"set"`
+	Dir   string        `json:"dir"`
+	Holds []rotate.Hold `json:"holds"`
+	// Files are those that the holds exempt from deletion.
+	Files []string `json:"files"`
+	Bytes int64    `json:"bytes"`
+}
+
+func newHoldCommand() *cobra.Command {
+	var from, to, reason string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "hold [NAME|DIR] [--from T --to T --reason TEXT]",
+		Short: "Exempt files that hold evidence from deletion",
+		Long: `Exempts the files with packets of an interval from deletion until the hold is
+released, whether or not a capture runs: of the set called NAME, of that in DIR, or of
+the only one there is. Without --reason it lists what is held.
+
+T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago; --to is now if it
+is left out, and may lie ahead.
+
+Files on hold count into the disk budget. Where they leave it no room for others, the
+capture says so loudly and goes on beyond the budget, as long as --keep-free allows.`,
+		Example: `  sudo netcap hold docker0 --from 14:00 --to 14:05 --reason "ticket 42"
+  sudo netcap hold --from 15m --reason "the PACS lost images"
+  netcap hold
+  sudo netcap release docker0 1`,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if reason == "" && from == "" && to == "" {
+				return listHolds(cmd, args, asJSON)
+			}
+			switch {
+			case from == "":
+				return usageError{errors.New("--from is missing: since when?")}
+			case reason == "":
+				return usageError{errors.New("--reason is missing: whoever finds the hold in a year will ask")}
+			}
+			now := time.Now()
+			if to == "" {
+				to = now.Format(time.RFC3339Nano)
+			}
+			p, err := parsePeriod(from, to, now)
+			if err != nil {
+				return err
+			}
+			dir, set, err := theSet(args)
+			if err != nil {
+				return err
+			}
+			h, err := rotate.AddHold(dir, set, rotate.Hold{From: p.from.UTC(), To: p.to.UTC(), Reason: reason, By: byWhom(), Made: now.UTC()})
+			if err != nil {
+				return err
+			}
+			held, err := heldBy(dir, set, []rotate.Hold{h})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), []heldSet{held})
+			}
+			text := fmt.Sprintf("hold %d: %s of %s (%s) won't be deleted until netcap release %s %d", h.ID, countFiles(len(held.Files)), set, rotate.Size(held.Bytes), set, h.ID)
+			if len(held.Files) == 0 {
+				text = fmt.Sprintf("hold %d: no file of %s is of that time yet, and none that comes will be deleted", h.ID, set)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "from the time `T` on")
+	cmd.Flags().StringVar(&to, "to", "", "up to the time `T` (default now)")
+	cmd.Flags().StringVar(&reason, "reason", "", "why: `TEXT` for whoever finds the hold later")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a set")
+	return cmd
+}
+
+func newReleaseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "release [NAME|DIR] HOLD",
+		Short:   "Let files that were on hold be deleted again",
+		Long:    "Ends the hold with the number HOLD, which netcap hold lists. Files that no other hold\ncovers are deleted again when the bounds of the set call for it.",
+		Example: "  sudo netcap release docker0 1",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{fmt.Errorf("which hold? %s", cmd.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := strconv.Atoi(args[len(args)-1])
+			if err != nil || id < 1 {
+				return usageError{fmt.Errorf("%q: not the number of a hold: netcap hold lists them", args[len(args)-1])}
+			}
+			dir, set, err := theSet(args[:len(args)-1])
+			if err != nil {
+				return err
+			}
+			h, err := rotate.Release(dir, set, id)
+			if errors.Is(err, rotate.ErrNoHold) {
+				return fmt.Errorf("%s: %w: netcap hold lists them", set, err)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released hold %d of %s (%s)\n", h.ID, set, report.Printable(h.Reason))
+			return err
+		},
+	}
+}
+
+// theSet is the one that is meant: of several the one of NAME, or of the only name in
+// a directory.
+func theSet(args []string) (dir, set string, err error) {
+	place, dirs, err := listed(setsDir, args)
+	if err != nil {
+		return "", "", err
+	}
+	type candidate struct{ dir, set string }
+	var all []candidate
+	for _, d := range dirs {
+		names, err := report.SetsIn(d)
+		if err != nil {
+			return "", "", err
+		}
+		for _, name := range names {
+			all = append(all, candidate{d, name})
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return "", "", fmt.Errorf("%s: no captures there", report.Printable(place))
+	case len(all) > 1 && len(dirs) > 1:
+		return "", "", usageError{fmt.Errorf("%d sets are in %s: name one", len(all), report.Printable(place))}
+	case len(all) > 1:
+		return "", "", fmt.Errorf("%s: several sets are in that directory, and a hold is for one: %s, %s…", report.Printable(place), all[0].set, all[1].set)
+	}
+	return all[0].dir, all[0].set, nil
+}
+
+// heldBy are the files of a set that holds cover.
+func heldBy(dir, set string, holds []rotate.Hold) (heldSet, error) {
+	h := heldSet{Set: set, Dir: dir, Holds: holds, Files: []string{}}
+	err := report.Held(dir, set, holds, func(path string, bytes int64) {
+		h.Files = append(h.Files, path)
+		h.Bytes += bytes
+	})
+	return h, err
+}
+
+func listHolds(cmd *cobra.Command, args []string, asJSON bool) error {
+	_, dirs, err := listed(setsDir, args)
+	if err != nil {
+		return err
+	}
+	all := []heldSet{}
+	t := newTable(cmd.OutOrStdout(), "SET", "HOLD", "FROM", "TO", "FILES", "SIZE", "BY", "REASON")
+	for _, dir := range dirs {
+		names, err := report.SetsIn(dir)
+		if err != nil {
+			return err
+		}
+		for _, set := range names {
+			holds, err := rotate.Holds(dir, set)
+			if err != nil {
+				return err
+			}
+			if len(holds) == 0 {
+				continue
+			}
+			held, err := heldBy(dir, set, holds)
+			if err != nil {
+				return err
+			}
+			all = append(all, held)
+			for _, h := range holds {
+				one, err := heldBy(dir, set, []rotate.Hold{h})
+				if err != nil {
+					return err
+				}
+				t.row(set, strconv.Itoa(h.ID), tableTime(&h.From), tableTime(&h.To), comma(int64(len(one.Files))), rotate.Size(one.Bytes), report.Printable(h.By), report.Printable(h.Reason))
+			}
+		}
+	}
+	switch {
+	case asJSON:
+		return printJSON(cmd.OutOrStdout(), all)
+	case len(all) == 0:
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing is held")
+		return err
+	}
+	return t.flush()
+}
+
+// byWhom is the user who asks, behind sudo too.
+func byWhom() string {
+	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(os.Geteuid())
+}

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"netcap/rotate"
+)
+
+// markHeld notes which files, sorted by set and sequence, are on hold.
+func markHeld(dir string, files []File) error {
+	for first := 0; first < len(files); {
+		set := files[first].set
+		end := first + 1
+		for end < len(files) && files[end].set == set {
+			end++
+		}
+		holds, err := rotate.Holds(dir, set)
+		if err != nil {
+			return err
+		}
+		for i := first; i < end; i++ {
+			files[i].Held = heldAt(files[first:end], i-first, holds)
+		}
+		first = end
+	}
+	return nil
+}
+
+// Held tells each file of a set that a hold covers, oldest first.
+func Held(dir, set string, holds []rotate.Hold, tell func(path string, bytes int64)) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return FileError(dir, err)
+	}
+	var files []File
+	for _, e := range entries {
+		name, start, seq, _, ok := rotate.ParseName(e.Name())
+		if !ok || name != set || !e.Type().IsRegular() {
+			continue
+		}
+		st, err := e.Info()
+		if err != nil {
+			continue // it has just been deleted
+		}
+		files = append(files, File{Path: filepath.Join(dir, e.Name()), Sequence: seq, Bytes: st.Size(), set: set, start: start})
+	}
+	slices.SortFunc(files, bySequence)
+	for i := range files {
+		if heldAt(files, i, holds) {
+			tell(files[i].Path, files[i].Bytes)
+		}
+	}
+	return nil
+}
+
+// heldAt reports whether a file of a set, sorted by sequence, is on hold. It ends where
+// the next one begins.
+func heldAt(files []File, i int, holds []rotate.Hold) bool {
+	var over time.Time
+	if i+1 < len(files) {
+		over = files[i+1].start.Add(time.Second) // names are exact to the second
+	}
+	return slices.ContainsFunc(holds, func(h rotate.Hold) bool { return h.Covers(files[i].start, over) })
+}

@@ -1,0 +1,246 @@
+package rotate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The holds of the set NAME are in the file NAME.holds beside its files: JSON, never
+// changed but replaced as a whole, under the lock of another file.
+func holdsName(set string) string    { return set + ".holds" }
+func holdsLock(set string) string    { return "." + set + ".holds.lock" }
+func holdsNew(set string) string     { return "." + set + ".holds.new" }
+func holdsPath(d, set string) string { return filepath.Join(d, holdsName(set)) }
+
+// Holds returns the holds of a set in a directory, in the order in which they were
+// made.
+func Holds(dir, set string) ([]Hold, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	h, _, err := readHolds(root, dir, set)
+	if err != nil {
+		return nil, err
+	}
+	return h.Holds, nil
+}
+
+// AddHold makes a hold, which a capture that runs obeys from then on, and returns it
+// with its number.
+func AddHold(dir, set string, hold Hold) (Hold, error) {
+	if err := hold.check(); err != nil {
+		return hold, err
+	}
+	err := changeHolds(dir, set, func(h *holds) (err error) {
+		hold, err = h.add(hold)
+		return err
+	})
+	return hold, err
+}
+
+// Release ends a hold and returns it: ErrNoHold if there is none of that number.
+func Release(dir, set string, id int) (hold Hold, err error) {
+	err = changeHolds(dir, set, func(h *holds) (err error) {
+		hold, err = h.release(id)
+		return err
+	})
+	return hold, err
+}
+
+func changeHolds(dir, set string, change func(*holds) error) error {
+	if err := CheckName(set); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return explainDir(dir, err)
+	}
+	defer root.Close()
+	lock, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return explainDir(dir, err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("%s: %w", holdsPath(dir, set), os.NewSyscallError("flock", err))
+	}
+	h, _, err := readHolds(root, dir, set)
+	if err != nil {
+		return err
+	}
+	if err := change(h); err != nil {
+		return err
+	}
+	if err := writeHolds(root, set, h); err != nil {
+		return explainDir(dir, fmt.Errorf("%s: %w", holdsPath(dir, set), err))
+	}
+	return nil
+}
+
+// writeHolds puts a new file in the place of the holds. It belongs to whom the
+// directory belongs to: root may hold what another user captures.
+func writeHolds(root *os.Root, set string, h *holds) error {
+	b, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := root.Remove(holdsNew(set)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(holdsNew(set), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if st, statErr := root.Stat("."); err == nil && statErr == nil && os.Geteuid() == 0 {
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			err = f.Chown(int(sys.Uid), int(sys.Gid))
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = root.Rename(holdsNew(set), holdsName(set))
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(holdsNew(set)))
+	}
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join((&directory{file: dir}).sync(), dir.Close())
+}
+
+// holdsState tells one content of the file from another.
+type holdsState struct {
+	ino  uint64
+	time time.Time
+	size int64
+}
+
+// readHolds reads the holds of a set: none if there is no file.
+func readHolds(root *os.Root, dir, set string) (*holds, holdsState, error) {
+	h, state := &holds{}, holdsState{}
+	fail := func(err error) (*holds, holdsState, error) {
+		return nil, state, fmt.Errorf("holds %s: %w", holdsPath(dir, set), err)
+	}
+	f, err := root.OpenFile(holdsName(set), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, state, nil
+	}
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	state = stateOf(st)
+	if !st.Mode().IsRegular() {
+		return fail(errors.New("it is no regular file"))
+	}
+	const longest = 32 << 20
+	b, err := io.ReadAll(io.LimitReader(f, longest))
+	if err != nil {
+		return fail(err)
+	}
+	if err := json.Unmarshal(b, h); err != nil {
+		return fail(fmt.Errorf("it is damaged: %w", err))
+	}
+	return h, state, nil
+}
+
+func stateOf(st fs.FileInfo) holdsState {
+	s := holdsState{time: st.ModTime(), size: st.Size()}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		s.ino = sys.Ino
+	}
+	return s
+}
+
+// refreshHolds reads the holds if they have changed. Where they can't be read all
+// files are held: nothing that may be evidence is deleted for that.
+func (s *set) refreshHolds() {
+	st, err := s.dir.root.Lstat(holdsName(s.name))
+	var state holdsState
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		s.holdAll(err)
+		return
+	default:
+		state = stateOf(st)
+	}
+	if state == s.holdsState && s.holds != nil {
+		return
+	}
+	h, state, err := readHolds(s.dir.root, s.dir.path, s.name)
+	if err != nil {
+		s.holdAll(err)
+		return
+	}
+	s.holds, s.holdsState = h, state
+}
+
+func (s *set) holdAll(err error) {
+	if s.holds != nil {
+		s.log.Error("the holds can't be read: no file is deleted until they can, though the budget be exceeded; mend the file or remove it", "error", err)
+	}
+	s.holds, s.holdsState = nil, holdsState{}
+}
+
+// held reports whether a hold covers the file at an index, which ends where the next
+// one begins.
+func (s *set) held(i int) bool {
+	if s.holds == nil {
+		return true
+	}
+	var end time.Time
+	if i+1 < len(s.files) {
+		end = s.files[i+1].name.start.Add(time.Second) // names are exact to the second
+	}
+	return s.holds.covers(s.files[i].name.start, end)
+}
+
+// oldest is the index of the oldest file that may be deleted, -1 if there is none.
+func (s *set) oldest() int {
+	s.refreshHolds()
+	for i := range s.files {
+		if s.files[i].name.String() == s.current {
+			continue
+		}
+		if !s.held(i) {
+			return i
+		}
+	}
+	return -1
+}
+
+// heldFiles counts the files that are held and their bytes, but for the one that is
+// being written.
+func (s *set) heldFiles() (n int, bytes int64) {
+	if s.holds != nil && len(s.holds.Holds) == 0 {
+		return 0, 0
+	}
+	for i := range s.files {
+		if s.files[i].name.String() != s.current && s.held(i) {
+			n++
+			bytes += s.files[i].size
+		}
+	}
+	return n, bytes
+}

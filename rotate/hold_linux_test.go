@@ -1,0 +1,98 @@
+package rotate
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func holdOf(from, to string) Hold {
+	at := func(s string) time.Time {
+		t, err := time.Parse(time.TimeOnly, s)
+		if err != nil {
+			panic(err)
+		}
+		return t
+	}
+	return Hold{From: at(from), To: at(to), Reason: "r"}
+}
+
+func TestCovers(t *testing.T) {
+	h := holdOf("14:00:00", "14:05:00")
+	for _, tt := range []struct {
+		start, end string
+		want       bool
+	}{
+		{"13:00:00", "13:59:59", false},
+		{"13:00:00", "14:00:00", true},
+		{"14:01:00", "14:02:00", true},
+		{"13:00:00", "15:00:00", true},
+		{"14:05:00", "15:00:00", true},
+		{"14:05:01", "15:00:00", false},
+		{"13:00:00", "", true}, // it is being written
+		{"14:06:00", "", false},
+	} {
+		file := holdOf(tt.start, "00:00:00")
+		var end time.Time
+		if tt.end != "" {
+			end = holdOf(tt.end, "00:00:00").From
+		}
+		assert.Equal(t, tt.want, h.Covers(file.From, end), "%s to %s", tt.start, tt.end)
+	}
+}
+
+// Of holds that are made at the same time each has a number of its own, and none is
+// lost.
+func TestHoldsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			h, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+			assert.NoError(t, err)
+			if h.ID%2 == 0 {
+				_, err = Release(dir, "x", h.ID)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	holds, err := Holds(dir, "x")
+	require.NoError(t, err)
+	ids := map[int]bool{}
+	for _, h := range holds {
+		ids[h.ID] = true
+	}
+	assert.Len(t, ids, 10)
+	h, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+	require.NoError(t, err)
+	assert.Equal(t, 21, h.ID, "a number isn't given out again")
+	_, err = Release(dir, "x", 2)
+	assert.ErrorIs(t, err, ErrNoHold)
+}
+
+// Nothing is followed or overwritten where others can write.
+func TestForeignHolds(t *testing.T) {
+	for _, name := range []string{"x.holds", ".x.holds.lock", ".x.holds.new"} {
+		dir := t.TempDir()
+		victim := filepath.Join(dir, "victim")
+		require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+		require.NoError(t, os.Symlink(victim, filepath.Join(dir, name)))
+		_, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+		if name != ".x.holds.new" { // a name of our own: what is there goes
+			assert.Error(t, err, name)
+		}
+		b, err := os.ReadFile(victim)
+		require.NoError(t, err)
+		assert.Equal(t, "precious", string(b), name)
+	}
+	for _, h := range []Hold{{}, {Reason: "r"}, holdOf("11:00:00", "10:00:00")} {
+		_, err := AddHold(t.TempDir(), "y", h)
+		assert.ErrorContains(t, err, "hold: ")
+	}
+}
