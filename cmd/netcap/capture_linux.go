@@ -234,7 +234,13 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 
 // announce says that packets are being captured, and where they go.
 func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) error {
-	text := fmt.Sprintf("capturing on %s into %s", strings.Join(o.interfaces, ", "), o.destination(s))
+	what := "capturing on " + strings.Join(o.interfaces, ", ")
+	for _, i := range s.Interfaces {
+		if i.State == record.Absent {
+			what = "waiting for " + i.Name + ", which is not there yet: " + what
+		}
+	}
+	text := what + " into " + o.destination(s)
 	if s.Files.Budget > 0 {
 		text += fmt.Sprintf(", %s at most", budget(s))
 	}

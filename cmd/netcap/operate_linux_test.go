@@ -132,7 +132,7 @@ func TestStartFails(t *testing.T) {
 		status int
 		stderr string
 	}{
-		"no interface":     {[]string{"-i", "nosuch"}, 1, `netcap: interface "nosuch": no such interface; there are `},
+		"no interface":     {[]string{"-i", "nosuch", "--format", "pcap"}, 1, `netcap: interface "nosuch": no such interface; there are `},
 		"filter":           {[]string{"-i", "c0", "--name", "f", "tcp", "prot", "80"}, 2, `netcap: filter: expected and, or, or the end, not "prot" at "prot"`},
 		"flag":             {[]string{"--bogus"}, 2, "netcap: unknown flag: --bogus; see: netcap start --help"},
 		"name in use":      {[]string{"-i", "c0", "--name", "one", "--dir", h.dir + "/other"}, 1, "netcap: already running as PID " + strconv.Itoa(one) + " (/run/netcap/one.pid is locked): stop it, or choose another --name"},
@@ -278,4 +278,33 @@ func TestControlSocket(t *testing.T) {
 	b, err := os.ReadFile(h.run + "/netcap/c0.sock")
 	require.NoError(t, err)
 	assert.Equal(t, "precious", string(b))
+}
+
+// An interface that isn't there at the start is waited for, and followed under
+// whatever number it comes back.
+func TestAbsentAtStart(t *testing.T) {
+	h := newOperated(t)
+	assert.Contains(t, h.does("start", "-i", "c9", "--keep-free", "1", "-G", "8760h", "udp"), "is waiting for c9, which is not there yet: capturing on c9 into ")
+	assert.Equal(t, stateWaiting, h.statusOf("c9").State)
+	log, err := os.ReadFile(h.log + "/netcap/c9.log")
+	require.NoError(t, err)
+	assert.Contains(t, string(log), "the interface is not there; waiting for it to come")
+	before := testenv.UsageOf(t, h.pid(h.run+"/netcap/c9.pid"))
+	for n := range 3 {
+		testenv.NewVeth(t, h.peer, h.net, "g9", "c9")
+		require.Eventually(t, func() bool { return h.statusOf("c9").State == stateCapturing }, patience, 10*time.Millisecond)
+		assert.Equal(t, 1, h.net.Promiscuity(t, "c9"), "promiscuous again")
+		require.Equal(t, 10, h.peer.Flood(t, "g9", 128, 10))
+		h.awaitWritten("c9", int64(10*(n+1)))
+		h.net.Delete(t, "c9")
+		require.Eventually(t, func() bool { return h.statusOf("c9").State == stateWaiting }, patience, 10*time.Millisecond)
+	}
+	after := testenv.UsageOf(t, h.pid(h.run+"/netcap/c9.pid"))
+	assert.Less(t, after.CPU()-before.CPU(), 2*time.Second, "it doesn't spin")
+	h.does("stop")
+	files := filepathGlob(t, h.lib+"/netcap/c9/*.pcapng")
+	assert.Equal(t, 30, capinfosPackets(t, files...))
+	info := run1(t, "capinfos", "-I", files[0])
+	assert.Equal(t, 3, strings.Count(info, "Name = c9"), "a description each time: %s", info)
+	assert.Contains(t, run1(t, "capinfos", "-k", files[0]), "filter: udp")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"netcap/internal/daemon"
+	"netcap/internal/preflight"
 )
 
 func newStartCommand() *cobra.Command {
@@ -53,11 +54,17 @@ func start(cmd *cobra.Command, o *captureOptions, args []string) error {
 	case o.read != "" || o.filter.dump > 0 || o.filter.linkType != "":
 		return usageError{errors.New("-r, -d and -y don't capture: leave out start")}
 	}
-	if _, err := o.config(cmd.Flags().Args()); err != nil {
+	c, err := o.preflight(cmd.Flags().Args())
+	if err != nil {
 		return err
 	}
 	log, err := o.detachedLog()
 	if err != nil {
+		return err
+	}
+	c.LogFile = log
+	results, _ := preflight.Run(c)
+	if err := firstFailure(results); err != nil {
 		return err
 	}
 	if o.logFile == "" {
@@ -172,5 +179,5 @@ func commandLine(pid int) (args []string, dir string, err error) {
 
 // operatingCommands are those that act on running captures.
 func operatingCommands() []*cobra.Command {
-	return []*cobra.Command{newStartCommand(), newStopCommand(), newRestartCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand(), newHoldCommand(), newReleaseCommand()}
+	return []*cobra.Command{newStartCommand(), newStopCommand(), newRestartCommand(), newCheckCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand(), newHoldCommand(), newReleaseCommand()}
 }

@@ -52,7 +52,7 @@ func lockAndWrite(f *os.File, path string) error {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("%w as PID %s (%s is locked): stop it, or choose another --name", ErrRunning, readPID(f), path)
+			return runningError(path, readPID(f))
 		}
 		return fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("flock", err))
 	}
@@ -67,6 +67,41 @@ func lockAndWrite(f *os.File, path string) error {
 		return pidFileError(path, err)
 	}
 	return nil
+}
+
+func runningError(path, pid string) error {
+	return fmt.Errorf("%w as PID %s (%s is locked): stop it, or choose another --name", ErrRunning, pid, path)
+}
+
+// CheckPIDFile finds out whether LockPIDFile would succeed, and leaves everything as
+// it is.
+func CheckPIDFile(path string) error {
+	p, err := Find(path)
+	switch {
+	case err == nil:
+		return errors.Join(runningError(path, strconv.Itoa(p.PID)), p.Close())
+	case !errors.Is(err, ErrNotRunning):
+		return err
+	}
+	if err := CanMake(path); err != nil {
+		return pidFileError(path, err)
+	}
+	return nil
+}
+
+// CanMake finds out whether a file can be written: one that is there, or one that has
+// to be made, with directories perhaps.
+func CanMake(path string) error {
+	for ; ; path = filepath.Dir(path) {
+		err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
+		if errors.Is(err, unix.ENOENT) && path != filepath.Dir(path) {
+			continue
+		}
+		if err != nil {
+			return &fs.PathError{Op: "write", Path: path, Err: err}
+		}
+		return nil
+	}
 }
 
 // readPID returns what the file holds, for people.

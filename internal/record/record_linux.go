@@ -114,7 +114,7 @@ func New(cfg *Config) (*Recorder, error) {
 	r.enc = encoder{
 		format: r.cfg.Format,
 		section: pcapfile.Section{
-			Hardware: machine, OS: system, Application: r.cfg.Application, Comments: comments(r.cfg.Comment),
+			Hardware: machine, OS: system, Application: r.cfg.Application, Comments: comments(&r.cfg),
 		},
 		filter: r.cfg.Filter, snapLen: r.cfg.Capture.SnapLen,
 		cooked: r.cfg.Format == pcapfile.PCAP && (len(r.cfg.Interfaces) > 1 || r.cfg.Interfaces[0] == capture.Any),
@@ -152,14 +152,16 @@ func (r *Recorder) shareAge() {
 // asked for: so long may stopping take.
 const longestRetire = 500 * time.Millisecond
 
-func comments(s string) []string {
-	host, err := os.Hostname()
-	var out []string
-	if err == nil {
+// comments are what each pcapng file says of the recording.
+func comments(c *Config) (out []string) {
+	if host, err := os.Hostname(); err == nil {
 		out = append(out, "captured on "+host)
 	}
-	if s != "" {
-		out = append(out, s)
+	if c.Filter != "" {
+		out = append(out, "filter: "+c.Filter)
+	}
+	if c.Comment != "" {
+		out = append(out, c.Comment)
 	}
 	return out
 }
@@ -171,7 +173,11 @@ func (r *Recorder) addSource(name string) error {
 		}
 	}
 	s := &source{name: name, r: r, programs: make(map[pcapfile.LinkType][]bpf.RawInstruction)}
-	if err := s.open(); err != nil {
+	err := s.open()
+	if errors.Is(err, capture.ErrNoInterface) {
+		err = s.expect(err)
+	}
+	if err != nil {
 		return err
 	}
 	r.sources = append(r.sources, s)

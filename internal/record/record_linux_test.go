@@ -340,7 +340,7 @@ func TestErrorsBeforeItBegins(t *testing.T) {
 		want string
 	}{
 		"no interface":       {Config{}, "no interface"},
-		"unknown":            {Config{Interfaces: []string{"a0", "c0"}}, "no such interface"},
+		"unknown, in pcap":   {Config{Interfaces: []string{"c0"}, Format: pcapfile.PCAP}, "no such interface: a pcap file begins with its kind"},
 		"the same one twice": {Config{Interfaces: []string{"a0", "a0"}}, "twice"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -79,6 +81,34 @@ func (s *source) open() error {
 	return nil
 }
 
+// expect has the source wait for an interface that isn't there yet, where all else is
+// in order. err is the error that says so.
+func (s *source) expect(err error) error {
+	if s.r.enc.format == pcapfile.PCAP && !s.r.enc.cooked {
+		return fmt.Errorf("%w: a pcap file begins with its kind, so it can't be waited for: use --format pcapng", err)
+	}
+	if s.r.cfg.Filter != "" {
+		// Its kind isn't known either: most are like Ethernet.
+		if _, err := compileFilter(s.r.cfg.Filter, s.name, pcapfile.LinkTypeEthernet, s.r.enc.snapLen); err != nil {
+			return err
+		}
+	}
+	// Whoever may not capture need not wait.
+	c := s.r.cfg.Capture
+	c.Interface, c.NoPromiscuous = "lo", true
+	switch in, openErr := s.r.cfg.Open(&c); {
+	case openErr == nil:
+		if err := in.Close(); err != nil {
+			return err
+		}
+	case errors.Is(openErr, fs.ErrPermission):
+		return openErr
+	}
+	s.state = Absent
+	s.r.log.Warn("the interface is not there; waiting for it to come", "interface", s.name, "error", err)
+	return nil
+}
+
 // loopbackType is ARPHRD_LOOPBACK.
 const loopbackType = 772
 
@@ -87,6 +117,12 @@ const loopbackType = 772
 func (s *source) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, s.stop)()
 	var failed error
+	if s.socket() == nil {
+		s.missing(ledger.InterfaceGone)
+		if err := s.replace(ctx); err != nil {
+			return err
+		}
+	}
 	for {
 		in := s.socket()
 		if in == nil {
@@ -179,7 +215,8 @@ func (s *source) replace(ctx context.Context) error {
 			}
 			return nil
 		}
-		if !errors.Is(err, capture.ErrNoInterface) {
+		// It may be deleted again while it is opened.
+		if !errors.Is(err, capture.ErrNoInterface) && !errors.Is(err, syscall.ENODEV) && !errors.Is(err, syscall.ENXIO) {
 			return fmt.Errorf("going on: %w", err)
 		}
 	}

@@ -1,0 +1,278 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"netcap/capture"
+	"netcap/internal/daemon"
+	"netcap/internal/record"
+	"netcap/rotate"
+)
+
+// Verdict is how a check ended.
+type Verdict string
+
+// Verdicts.
+const (
+	OK   Verdict = "ok"
+	Warn Verdict = "warning" // the capture will work, less well
+	Fail Verdict = "failed"  // it won't
+)
+
+// Result is what a check found.
+type Result struct {
+	Check   string  `json:"check"`
+	Verdict Verdict `json:"verdict"`
+	Text    string  `json:"text"`
+	// Mend is what to do, empty where all is well.
+	Mend string `json:"mend"`
+	// Err is why a capture would fail.
+	Err error `json:"-"`
+}
+
+// Config is what is to be captured.
+type Config struct {
+	*record.Config
+	// PIDFile is where the PID file would be, "" for none.
+	PIDFile string
+	// LogFile is where the log would be, "" for none.
+	LogFile string
+}
+
+// Run checks everything that doesn't take time, as the user who runs it. The error of
+// a capture that can't begin is in a Result.
+func Run(c *Config) (results []Result, preview *rotate.Preview) {
+	for _, name := range c.Interfaces {
+		results = append(results, theInterface(c, name))
+	}
+	if c.Filter != "" {
+		results = append(results, theFilter(c))
+	}
+	disk, preview := theDisk(c)
+	results = append(results, disk...)
+	if c.PIDFile != "" {
+		results = append(results, thePIDFile(c.PIDFile))
+	}
+	if c.LogFile != "" {
+		results = append(results, theLog(c.LogFile))
+	}
+	results = append(results, theMemory(c, preview), theConfinement(), theClock())
+	return results, preview
+}
+
+// theInterface opens it as a capture would, and so proves capabilities and the
+// kernel's ring too.
+func theInterface(c *Config, name string) Result {
+	r := Result{Check: "interface " + name, Verdict: OK}
+	cfg := c.Capture
+	cfg.Interface = name
+	h, err := capture.Open(&cfg)
+	switch {
+	case errors.Is(err, capture.ErrNoInterface):
+		r.Verdict, r.Text = Warn, err.Error()
+		r.Mend = "correct -i if it is misspelt; a capture waits for it to come"
+		return r
+	case err != nil:
+		r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+		return r
+	}
+	defer h.Close() //nolint:errcheck // nothing was captured
+	mode, reason := h.Mode()
+	r.Text = "can be captured by " + mode
+	if reason != nil {
+		r.Verdict, r.Text = Warn, fmt.Sprintf("is captured by %s: %v", mode, reason)
+		r.Mend = "packets may be lost at high rates: see whether the kernel or a container's profile denies the ring"
+	}
+	if link, err := capture.LinkOf(name); err == nil && !link.Up {
+		r.Verdict, r.Text, r.Mend = Warn, "is down", "ip link set "+name+" up; a capture waits for that"
+	}
+	return r
+}
+
+func theFilter(c *Config) Result {
+	r := Result{Check: "filter", Verdict: OK, Text: "is understood"}
+	for _, name := range c.Interfaces {
+		p, err := record.CompileFilter(c.Filter, name, c.Capture.SnapLen)
+		switch {
+		case errors.Is(err, capture.ErrNoInterface):
+			continue
+		case err != nil:
+			r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+			r.Mend = "see pcap-filter(7)"
+		case p.Never():
+			r.Verdict, r.Text, r.Mend = Warn, "accepts no packet on "+name, "netcap -d prints the program"
+		default:
+			r.Text = fmt.Sprintf("is %d instructions in the kernel", len(p.Instructions()))
+		}
+	}
+	return r
+}
+
+func theDisk(c *Config) ([]Result, *rotate.Preview) {
+	r := Result{Check: "directory", Verdict: OK, Text: "a stream goes there"}
+	if c.Files.Stream != nil {
+		return []Result{r}, nil
+	}
+	p, err := rotate.Look(&c.Files)
+	if err != nil {
+		r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+		return []Result{r}, nil
+	}
+	r.Text = c.Files.Dir + " can be written"
+	if !p.Direct {
+		r.Verdict, r.Text = Warn, c.Files.Dir+" can be written, through the page cache only"
+		r.Mend = "tmpfs and some network file systems are like that: expect more CPU, and losses at high rates"
+	}
+	d := Result{Check: "disk", Verdict: OK}
+	d.Text = fmt.Sprintf("%s of %s are free, %s are kept free", rotate.Size(p.Free), rotate.Size(p.Total), rotate.Size(p.KeepFree))
+	if p.Budget > 0 {
+		d.Text += fmt.Sprintf("; the budget is %s, of which %s in %d files are used", rotate.Size(p.Budget), rotate.Size(p.Set), p.SetLen)
+		if room := p.Free + p.Set - p.KeepFree; room < p.Budget {
+			d.Verdict = Warn
+			d.Mend = fmt.Sprintf("there is room for %s of the budget only: free some room, or lower --disk-budget or --keep-free", rotate.Size(p.Room()))
+		}
+	}
+	return []Result{r, d}, p
+}
+
+func thePIDFile(path string) Result {
+	if err := daemon.CheckPIDFile(path); err != nil {
+		return Result{Check: "PID file", Verdict: Fail, Text: err.Error(), Err: err}
+	}
+	return Result{Check: "PID file", Verdict: OK, Text: path + " can be locked"}
+}
+
+func theLog(path string) Result {
+	if err := daemon.CanMake(path); err != nil {
+		err = fmt.Errorf("log: %w: choose another with --log-file", err)
+		return Result{Check: "log", Verdict: Fail, Text: err.Error(), Err: err}
+	}
+	return Result{Check: "log", Verdict: OK, Text: path + " can be written"}
+}
+
+// theMemory compares what the capture may take with what there is (MemAvailable in
+// proc(5), memory.max of cgroups(7)).
+func theMemory(c *Config, p *rotate.Preview) Result {
+	ring := int64(c.Capture.RingSize)
+	if ring == 0 {
+		ring = capture.DefaultRingSize
+	}
+	need := ring * int64(len(c.Interfaces))
+	if p != nil {
+		need += p.WriteBuffer
+	}
+	const program = 24 << 20
+	need += program
+	r := Result{Check: "memory", Verdict: OK, Text: fmt.Sprintf("%s are taken at most", rotate.Size(need))}
+	if has, ok := availableMemory(); ok && has < need {
+		r.Verdict = Warn
+		r.Text += fmt.Sprintf(", and %s are there", rotate.Size(has))
+		r.Mend = "lower --write-buffer or -B: a capture that is killed for want of memory loses more"
+	}
+	return r
+}
+
+// theConfinement names what may deny things that permissions allow.
+func theConfinement() Result {
+	r := Result{Check: "confinement", Verdict: OK, Text: "no AppArmor or SELinux policy confines this process"}
+	label, err := os.ReadFile("/proc/self/attr/current")
+	text := strings.TrimRight(string(label), "\x00\n")
+	if err != nil || text == "" || text == "unconfined" {
+		return r
+	}
+	if b, err := os.ReadFile("/sys/fs/selinux/enforce"); err == nil {
+		if strings.TrimSpace(string(b)) == "1" && !strings.Contains(text, "unconfined") {
+			r.Verdict, r.Text = Warn, "SELinux confines this process as "+text
+			r.Mend = "denials are in the audit log: ausearch -m avc -c netcap"
+		}
+		return r
+	}
+	if strings.HasSuffix(text, "(enforce)") {
+		r.Verdict, r.Text = Warn, "AppArmor confines this process by "+text
+		r.Mend = "denials are in the kernel log: journalctl -k -g apparmor"
+	}
+	return r
+}
+
+// theClock asks the kernel whether anybody keeps its clock (adjtimex(2)).
+func theClock() Result {
+	r := Result{Check: "clock", Verdict: OK, Text: "is synchronised"}
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	const unsynchronised, timeError = 0x40, 5 // STA_UNSYNC, TIME_ERROR
+	switch {
+	case err != nil:
+		r.Verdict, r.Text = Warn, "can't be asked: "+err.Error()
+		r.Mend = "see that NTP runs: packets are compared by their times"
+	case state == timeError || t.Status&unsynchronised != 0:
+		r.Verdict, r.Text = Warn, "is not synchronised, as far as the kernel knows"
+		r.Mend = "run chrony, ntpd or systemd-timesyncd: packets are compared by their times"
+	}
+	return r
+}
+
+// Forecast is how long a budget lasts at the present rate.
+type Forecast struct {
+	// Rate is what the interfaces carry, in bytes a second, what a file adds to each
+	// packet included.
+	Rate float64
+	// Room is what the budget holds, in bytes.
+	Room int64
+}
+
+// Measure watches the interfaces' own counters for a while.
+func Measure(ctx context.Context, c *Config, p *rotate.Preview, during time.Duration) (*Forecast, error) {
+	before, err := counters(c.Interfaces)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(during):
+	}
+	after, err := counters(c.Interfaces)
+	if err != nil {
+		return nil, err
+	}
+	const overhead = 44 // of an Enhanced Packet Block with its flags
+	bytes := float64(after.bytes-before.bytes) + overhead*float64(after.packets-before.packets)
+	return &Forecast{Rate: bytes / time.Since(start).Seconds(), Room: p.Room()}, nil
+}
+
+func (f *Forecast) String() string {
+	if f.Rate < 1 {
+		return fmt.Sprintf("%s: no traffic at present, so nothing can be said of how long it lasts", rotate.Size(f.Room))
+	}
+	return fmt.Sprintf("%s lasts about %s at the present %s/s", rotate.Size(f.Room), days(f.Lasts()), rotate.Size(int64(f.Rate)))
+}
+
+// Lasts is how long the room lasts.
+func (f *Forecast) Lasts() time.Duration {
+	const longest = 100 * 365 * 24 * time.Hour
+	seconds := float64(f.Room) / f.Rate
+	if seconds > longest.Seconds() {
+		return longest
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+func days(d time.Duration) string {
+	switch hours := d.Hours(); {
+	case hours >= 48:
+		return fmt.Sprintf("%.1f days", hours/24)
+	case hours >= 2:
+		return fmt.Sprintf("%.1f hours", hours)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f seconds", d.Seconds())
+}

@@ -1,0 +1,105 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Preview is what a Writer with a Config would have to do with, in bytes.
+type Preview struct {
+	Total, Free int64 // of the file system, for this user
+	// Segment, Budget and KeepFree are the bounds. Segment and Budget are 0 for one
+	// file.
+	Segment, Budget, KeepFree int64
+	// Set and SetLen are what earlier runs left, which counts into the budget.
+	Set    int64
+	SetLen int
+	// WriteBuffer is the memory that may be used between front and back.
+	WriteBuffer int64
+	// Direct says that files can be written past the page cache.
+	Direct bool
+}
+
+// Room is how many bytes of packets the bounds hold, all older files deleted.
+func (p *Preview) Room() int64 {
+	room := p.Free + p.Set - p.KeepFree
+	if p.Budget > 0 {
+		room = min(room, p.Budget)
+	}
+	return max(room, 0)
+}
+
+// Look finds out whether a Writer could be opened, and returns what it would have to
+// do with. It locks what Open locks, and makes, writes, syncs and removes a file; no
+// trace of that is left. Config's functions aren't needed.
+func Look(cfg *Config) (*Preview, error) {
+	c := *cfg
+	c.Header = func(dst []byte, _ bool) []byte { return dst }
+	c.Trailer = func(dst []byte, _ bool) []byte { return dst }
+	c.Records = func([]byte) (int, int) { return 0, 0 }
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Preview{WriteBuffer: c.WriteBuffer}
+	if p.WriteBuffer == 0 {
+		p.WriteBuffer = min(DefaultWriteBuffer, totalMemory()/16)
+	}
+	if c.Stream != nil {
+		return p, nil
+	}
+	if p.Total, p.Free, err = usageOf(c.Dir); err != nil {
+		return nil, err
+	}
+	lim, err := c.bounds(p.Total)
+	if err != nil {
+		return nil, err
+	}
+	p.Segment, p.Budget, p.KeepFree = lim.segment, lim.budget, lim.keepFree
+	dir, err := openDirectory(c.Dir, c.MakeDir)
+	if err != nil {
+		return nil, err
+	}
+	err = p.look(&c, dir)
+	return p, errors.Join(err, dir.close(), dir.unmake())
+}
+
+func (p *Preview) look(c *Config, dir *directory) error {
+	if c.Name != "" {
+		s, err := openSet(dir, c, bootClock)
+		if err != nil {
+			return err
+		}
+		p.Set, p.SetLen = s.bytes(), len(s.files)
+		defer func() { _ = errors.Join(s.undo(), s.close()) }()
+	} else if _, err := dir.root.Lstat(c.File); !errors.Is(err, fs.ErrNotExist) {
+		return (&back{cfg: c, dir: dir}).explainFile(fs.ErrExist)
+	}
+	if p.Free+p.Set < p.KeepFree+p.Segment/16+trailerRoom {
+		return (&back{cfg: c, dir: dir, lim: bounds{keepFree: p.KeepFree}}).tooFull(p.Total, p.Free)
+	}
+	return p.tryFile(c, dir)
+}
+
+// tryFile makes a file as those of the set, and removes it.
+func (p *Preview) tryFile(c *Config, dir *directory) (err error) {
+	name := fmt.Sprintf(".netcap-check-%d", os.Getpid())
+	f, err := dir.create(name)
+	if err != nil {
+		return explainDir(c.Dir, err)
+	}
+	defer func() { err = errors.Join(err, f.Close(), dir.root.Remove(name)) }()
+	if _, err := f.Write(make([]byte, 4096)); err != nil {
+		return fmt.Errorf("%s: %w", c.Dir, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("%s: the disk doesn't take data for good: %w", c.Dir, err)
+	}
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETFL, unix.O_DIRECT)
+	p.Direct = err == nil
+	return nil
+}
