@@ -153,6 +153,9 @@ type Config struct {
 	// how many of them are packets.
 	Records func(p []byte) (n, packets int)
 
+	// Beside says that finished files are compressed beside themselves: one segment of
+	// the budget is left for that.
+	Beside bool
 	// Finished is told the path of each file that is closed and won't change any
 	// more. It is called by a goroutine that syncs files, one call at a time, and
 	// must not wait for the Writer.
@@ -222,6 +225,7 @@ func (c *Config) withDefaults() (Config, error) {
 // bounds are Config's amounts in bytes, on the file system at hand.
 type bounds struct {
 	segment, budget, keepFree int64
+	beside                    int64 // of the budget, left for compressing; no part of budget here
 }
 
 func (c *Config) bounds(total int64) (bounds, error) {
@@ -239,6 +243,16 @@ func (c *Config) bounds(total int64) (bounds, error) {
 		b.segment = min(max(b.budget/defaultSegmentsBudget, leastDefaultSegment), mostDefaultSegment)
 		// On a small disk, or with a small budget, two files must still fit.
 		b.segment = max(min(b.segment, b.budget/2), MinSegmentSize)
+	}
+	if c.Beside {
+		if b.budget < 3*b.segment && c.SegmentSize.IsZero() {
+			b.segment = max(b.budget/3, MinSegmentSize)
+		}
+		if b.budget < 3*b.segment {
+			return b, fmt.Errorf("disk budget %s: must hold at least three segments of %s where files are compressed: raise the budget, or give a smaller segment size", Size(b.budget), Size(b.segment))
+		}
+		b.beside = b.segment
+		b.budget -= b.beside
 	}
 	switch {
 	case b.segment < MinSegmentSize:

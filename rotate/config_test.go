@@ -68,17 +68,17 @@ func TestBounds(t *testing.T) {
 		segment, budget, keepFree Amount
 		want                      bounds
 	}{
-		{"large disk: 10 GB", 2 * t1, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 100 * g}},
-		{"100 GB: both are the same", 100 * g, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 5 * g}},
-		{"50 GB: 10 %", 50 * g, Amount{}, Amount{}, Amount{}, bounds{50 * m, 5 * g, 2500 * m}},
-		{"10 GB: segments of at least 16 MB", 10 * g, Amount{}, Amount{}, Amount{}, bounds{16 * m, 1 * g, 500 * m}},
-		{"200 MB: two segments must fit", 200 * m, Amount{}, Amount{}, Amount{}, bounds{10 * m, 20 * m, 10 * m}},
-		{"large budget: segments of at most 1 GB", 10 * t1, Amount{}, bytes(1 * t1), Amount{}, bounds{1 * g, 1 * t1, 500 * g}},
-		{"in between", 10 * t1, Amount{}, bytes(20 * g), Amount{}, bounds{200 * m, 20 * g, 500 * g}},
-		{"percentages", 1 * t1, Amount{Percent: 1}, Amount{Percent: 50}, Amount{Percent: 20}, bounds{10 * g, 500 * g, 200 * g}},
-		{"two segments exactly", 1 * t1, bytes(5 * g), bytes(10 * g), bytes(1), bounds{5 * g, 10 * g, 1}},
-		{"smallest", 1 * t1, bytes(MinSegmentSize), bytes(2 * MinSegmentSize), bytes(1), bounds{524288, 1048576, 1}},
-		{"small budget", 1 * t1, Amount{}, bytes(20 * m), bytes(1), bounds{10 * m, 20 * m, 1}},
+		{"large disk: 10 GB", 2 * t1, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 100 * g, 0}},
+		{"100 GB: both are the same", 100 * g, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 5 * g, 0}},
+		{"50 GB: 10 %", 50 * g, Amount{}, Amount{}, Amount{}, bounds{50 * m, 5 * g, 2500 * m, 0}},
+		{"10 GB: segments of at least 16 MB", 10 * g, Amount{}, Amount{}, Amount{}, bounds{16 * m, 1 * g, 500 * m, 0}},
+		{"200 MB: two segments must fit", 200 * m, Amount{}, Amount{}, Amount{}, bounds{10 * m, 20 * m, 10 * m, 0}},
+		{"large budget: segments of at most 1 GB", 10 * t1, Amount{}, bytes(1 * t1), Amount{}, bounds{1 * g, 1 * t1, 500 * g, 0}},
+		{"in between", 10 * t1, Amount{}, bytes(20 * g), Amount{}, bounds{200 * m, 20 * g, 500 * g, 0}},
+		{"percentages", 1 * t1, Amount{Percent: 1}, Amount{Percent: 50}, Amount{Percent: 20}, bounds{10 * g, 500 * g, 200 * g, 0}},
+		{"two segments exactly", 1 * t1, bytes(5 * g), bytes(10 * g), bytes(1), bounds{5 * g, 10 * g, 1, 0}},
+		{"smallest", 1 * t1, bytes(MinSegmentSize), bytes(2 * MinSegmentSize), bytes(1), bounds{524288, 1048576, 1, 0}},
+		{"small budget", 1 * t1, Amount{}, bytes(20 * m), bytes(1), bounds{10 * m, 20 * m, 1, 0}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

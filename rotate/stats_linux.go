@@ -17,18 +17,20 @@ type Stats struct {
 	SetLen  int    // number of the set's files
 	Held    int64  // bytes of those on hold, but for the one being written
 	Budget  int64  // bound of Set in bytes, 0 if there is none
-	Free    int64  // bytes free on the file system when last looked
-	Buffers int64  // bytes of buffers in use
-	Paused  bool   // nothing is written, for want of room mostly
-	Full    bool   // what failed last failed for want of room
-	Waited  int64  // how often the front waited for the disk to free a buffer
+	// KeepFree is what is to be left free on the file system, in bytes.
+	KeepFree int64
+	Free     int64 // bytes free on the file system when last looked
+	Buffers  int64 // bytes of buffers in use
+	Paused   bool  // nothing is written, for want of room mostly
+	Full     bool  // what failed last failed for want of room
+	Waited   int64 // how often the front waited for the disk to free a buffer
 	// Oldest is when the set's oldest file was begun; zero if there is none.
 	Oldest time.Time
 }
 
 // snapshot takes a picture of what belongs to the back.
 func (b *back) snapshot() {
-	s := Stats{Budget: b.lim.budget, Paused: b.paused.Load()}
+	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Paused: b.paused.Load()}
 	if b.dir != nil {
 		if _, free, err := b.dir.usage(); err == nil {
 			s.Free = free

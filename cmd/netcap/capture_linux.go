@@ -74,6 +74,7 @@ func newCaptureCommand() *cobra.Command {
 		"interface": interfaceNames,
 		"direction": func() []string { return []string{"in", "out", "inout"} },
 		"format":    func() []string { return []string{"pcapng", "pcap"} },
+		"compress":  func() []string { return []string{"none", "gzip", "zstd"} },
 	} {
 		complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return values(), cobra.ShellCompDirectiveNoFileComp
@@ -177,6 +178,8 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	// however few the machine has.
 	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
 
+	later := &finishing{o: o, cfg: cfg}
+	cfg.Finished = later.add
 	rec, err := record.New(cfg)
 	if err != nil {
 		return err
@@ -196,9 +199,13 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err := rec.Begin(); err != nil {
 		return err
 	}
+	if err := later.begin(rec); err != nil {
+		return err
+	}
+	defer later.abandon()
 	ctx, end, stop := stopOnSignal(log)
 	defer stop()
-	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{})}
+	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later}
 	closeControl, err := control.serve(pidPath)
 	if err != nil {
 		return err
@@ -225,6 +232,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	stopWatching()
 	<-watching
 	terminal.clear()
+	err = errors.Join(err, later.end(log))
 	if errors.Is(err, syscall.EPIPE) { // whoever read the stream has enough
 		err = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ type captureOptions struct {
 	keepFree        amountValue
 	maxAge          durationValue
 	noDelete        bool
+
+	compress   string
+	postRotate string
 
 	snapLen     int
 	count       int64
@@ -80,6 +84,9 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.Var(&o.keepFree, "keep-free", "never leave the file system less free than `SIZE` (default 5%)")
 	f.Var(&o.maxAge, "max-age", "delete files older than `DUR` (default no bound)")
 	f.BoolVar(&o.noDelete, "no-delete", false, "stop with an error instead of deleting a file")
+
+	f.StringVar(&o.compress, "compress", "none", "compress finished files in the background by `METHOD`: none, gzip or zstd")
+	f.StringVarP(&o.postRotate, "post-rotate", "z", "", "run `CMD` with the path of each finished file, the last included, one at a time and at low priority; no shell reads it")
 
 	f.IntVarP(&o.snapLen, "snapshot-length", "s", capture.MaxSnapLen, "keep at most `N` bytes of a packet")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
@@ -183,7 +190,19 @@ func (o *captureOptions) files(cfg *record.Config) error {
 	if o.unbuffered || o.flush.set && o.flush.d == 0 {
 		f.Flush = -1
 	}
+	f.Beside = o.compress != "none"
+	if command := strings.Fields(o.postRotate); len(command) > 0 {
+		if _, err := exec.LookPath(command[0]); err != nil { // before anything is made
+			return fmt.Errorf("-z %s: %w", command[0], err)
+		}
+	}
 	switch {
+	case o.compress != "none" && o.compress != "gzip" && o.compress != "zstd":
+		return usageError{fmt.Errorf("--compress %s: not one of none, gzip, zstd", o.compress)}
+	case o.postRotate != "" && strings.TrimSpace(o.postRotate) == "":
+		return usageError{errors.New("-z: the command is empty")}
+	case o.write == "-" && (o.compress != "none" || o.postRotate != ""):
+		return usageError{errors.New("-w - is a stream: --compress and -z are for files")}
 	case o.write != "" && o.dir != "":
 		return usageError{errors.New("-w names the directory already: leave out --dir")}
 	case o.write == "-" && bounded:

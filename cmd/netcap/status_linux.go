@@ -34,13 +34,19 @@ type captureStatus struct {
 		DroppedKernel int64 `json:"dropped_kernel"`
 		DroppedDisk   int64 `json:"dropped_disk"`
 	} `json:"packets"`
-	BytesWritten int64  `json:"bytes_written"`
-	Gaps         int    `json:"gaps"` // of this run
-	CurrentFile  string `json:"current_file"`
-	Files        int    `json:"files"`
-	SetBytes     int64  `json:"set_bytes"`
-	BudgetBytes  int64  `json:"budget_bytes"`
-	FreeBytes    int64  `json:"free_bytes"`
+	BytesWritten int64 `json:"bytes_written"`
+	Gaps         int   `json:"gaps"` // of this run
+	// Finished counts files that --compress and -z are for.
+	Finished struct {
+		Done    int64 `json:"done"`
+		Failed  int64 `json:"failed"`
+		Waiting int64 `json:"waiting"`
+	} `json:"finished"`
+	CurrentFile string `json:"current_file"`
+	Files       int    `json:"files"`
+	SetBytes    int64  `json:"set_bytes"`
+	BudgetBytes int64  `json:"budget_bytes"`
+	FreeBytes   int64  `json:"free_bytes"`
 	// Oldest is when the oldest file of the set was begun.
 	Oldest *time.Time `json:"oldest"`
 	// Retention is how long the budget lasts at this run's rate, null while nothing
@@ -99,12 +105,19 @@ type controller struct {
 	name string
 	cfg  *record.Config
 	rec  *record.Recorder
-	stop func()
+	// later works on finished files.
+	later *finishing
+	stop  func()
 	// over is closed when all that was received has been written.
 	over chan struct{}
 }
 
-func (c *controller) status() captureStatus { return newCaptureStatus(c.name, c.cfg, c.rec.Status()) }
+func (c *controller) status() captureStatus {
+	s := newCaptureStatus(c.name, c.cfg, c.rec.Status())
+	f := c.later.stats()
+	s.Finished.Done, s.Finished.Failed, s.Finished.Waiting = f.Done, f.Failed, f.Waiting
+	return s
+}
 
 func (c *controller) handler() http.Handler {
 	mux := http.NewServeMux()

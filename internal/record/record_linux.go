@@ -37,6 +37,9 @@ type Config struct {
 	// Application names the program in each file, and Comment is put there.
 	Application string
 	Comment     string
+	// Finished is told the path of each file that is on the disk and won't change any
+	// more. It must not wait.
+	Finished func(path string)
 	// Log is told what happens. Default: nothing is logged.
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
@@ -389,6 +392,9 @@ func (r *Recorder) awaitFinished(path string) <-chan struct{} {
 }
 
 func (r *Recorder) tellFinished(path string) {
+	if r.cfg.Finished != nil {
+		r.cfg.Finished(path)
+	}
 	r.finishing.Lock()
 	defer r.finishing.Unlock()
 	if done, ok := r.finished[path]; ok {

@@ -45,8 +45,9 @@ type File struct {
 	// Err says why the file could not be looked at.
 	Err error `json:"-"`
 
-	set   string
-	start time.Time
+	set        string
+	start      time.Time
+	compressed bool
 }
 
 // List describes the files of capture sets in a directory, by set and sequence.
@@ -60,12 +61,13 @@ func List(dir string) ([]File, error) {
 	files := []File{}
 	for _, e := range entries {
 		set, start, seq, ext, ok := rotate.ParseName(e.Name())
-		if !ok || !e.Type().IsRegular() || ext != ".pcapng" && ext != ".pcap" {
+		plain := strings.TrimSuffix(strings.TrimSuffix(ext, ".gz"), ".zst")
+		if !ok || !e.Type().IsRegular() || plain != ".pcapng" && plain != ".pcap" {
 			continue
 		}
 		files = append(files, File{
-			Path: filepath.Join(dir, e.Name()), Format: ext[1:], Sequence: seq,
-			set: set, start: start,
+			Path: filepath.Join(dir, e.Name()), Format: plain[1:], Sequence: seq,
+			set: set, start: start, compressed: plain != ext,
 		})
 	}
 	slices.SortFunc(files, bySequence)
@@ -106,6 +108,10 @@ func (f *File) look() error {
 		return fmt.Errorf("%s: no longer a regular file", Printable(f.Path))
 	}
 	f.Bytes = st.Size()
+	if f.compressed { // only whole files are
+		f.State = Closed
+		return nil
+	}
 
 	if f.Format == pcapfile.PCAPNG.String() {
 		if t, err := pcapfile.ReadTail(file, f.Bytes); err == nil && f.takeTail(t) {

@@ -1,0 +1,222 @@
+package finish
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// Method is how files are compressed.
+type Method string
+
+// Methods.
+const (
+	None Method = ""
+	Gzip Method = "gzip"
+	Zstd Method = "zstd"
+)
+
+// Ext is what a method adds to a file's name.
+func (m Method) Ext() string { return methods[m].ext }
+
+// method makes a compressor. Both have the level that their own programs have, and use
+// one thread: the other processors are the capture's.
+type method struct {
+	ext string
+	to  func(w io.Writer) (io.WriteCloser, error)
+}
+
+var methods = map[Method]method{
+	Gzip: {".gz", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.DefaultCompression) }},
+	Zstd: {".zst", func(w io.Writer) (io.WriteCloser, error) {
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	}},
+}
+
+// part is the end of a temporary file's name; it begins with a dot.
+const part = ".part"
+
+func (m Method) temporary(name string) string { return "." + name + m.Ext() + part }
+
+// errGone says that a file was deleted meanwhile, as the set's bounds demand.
+var errGone = errors.New("it was deleted meanwhile")
+
+// tidy removes what a run left that was killed while it compressed.
+func (f *Finisher) tidy() error {
+	dir, err := f.root.Open(".")
+	if err != nil {
+		return err
+	}
+	names, err := dir.Readdirnames(-1)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return err
+	}
+	for _, name := range names {
+		original, isOurs := strings.CutPrefix(name, ".")
+		original, hasPart := strings.CutSuffix(original, part)
+		if !isOurs || !hasPart {
+			continue
+		}
+		for m := range methods {
+			// Only beside the file that it was made of.
+			whole, ok := strings.CutSuffix(original, m.Ext())
+			if !ok {
+				continue
+			}
+			st, err := f.root.Lstat(name)
+			if _, beside := f.root.Lstat(whole); err != nil || beside != nil || !ours(st) {
+				continue
+			}
+			if err := f.root.Remove(name); err != nil {
+				return err
+			}
+			f.cfg.Log.Info("removed a file that was half compressed when the capture was killed", "file", name)
+		}
+	}
+	return nil
+}
+
+// compress puts a compressed file in the place of a file, and returns its name. If it
+// fails, the file is as it was.
+func (f *Finisher) compress(name string) (compressed string, err error) {
+	in, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", errGone
+	}
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	st, err := in.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !ours(st) {
+		return "", fmt.Errorf("%s: it is no regular file of this user alone", name)
+	}
+	temporary := f.cfg.Compress.temporary(name)
+	out, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			if removeErr := f.root.Remove(temporary); removeErr != nil {
+				err = errors.Join(err, removeErr)
+			}
+		}
+	}()
+	if err = errors.Join(f.copy(out, in), out.Close()); err != nil {
+		return "", err
+	}
+	if err := f.root.Chtimes(temporary, time.Time{}, st.ModTime()); err != nil {
+		return "", err
+	}
+	if !f.same(name, st) {
+		return "", errGone
+	}
+	compressed = name + f.cfg.Compress.Ext()
+	if err := f.rename(temporary, compressed); err != nil {
+		return "", err
+	}
+	if f.same(name, st) {
+		if err := f.root.Remove(name); err != nil {
+			f.cfg.Log.Error("a file is there twice: it was compressed, and can't be deleted", "file", name, "error", err)
+		}
+	}
+	return compressed, nil
+}
+
+// chunk is read at once, in bytes.
+const chunk = 1 << 20
+
+// copy compresses a file and has the result on the disk.
+func (f *Finisher) copy(out, in *os.File) error {
+	buffered := bufio.NewWriterSize(out, chunk)
+	c, err := methods[f.cfg.Compress].to(buffered)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, chunk)
+	for {
+		if err := f.ctx.Err(); err != nil {
+			return errors.Join(err, c.Close())
+		}
+		if err := f.room(out); err != nil {
+			return errors.Join(err, c.Close())
+		}
+		n, err := in.Read(buffer)
+		if _, writeErr := c.Write(buffer[:n]); writeErr != nil {
+			return errors.Join(writeErr, c.Close())
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errors.Join(err, c.Close())
+		}
+	}
+	// What was read won't be read again soon.
+	_ = unix.Fadvise(int(in.Fd()), 0, 0, unix.FADV_DONTNEED)
+	if err := errors.Join(c.Close(), buffered.Flush()); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+// room sees that compressing leaves free what is to be kept free.
+func (f *Finisher) room(out *os.File) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(out.Fd()), &st); err != nil {
+		return os.NewSyscallError("statfs", err)
+	}
+	if free := int64(st.Bavail) * int64(st.Bsize); free < f.cfg.KeepFree()+2*chunk {
+		return fmt.Errorf("compressing: %w: no more is free than is to be kept free", unix.ENOSPC)
+	}
+	return nil
+}
+
+// rename gives a file a name that nothing has, and has that on the disk.
+func (f *Finisher) rename(from, to string) error {
+	dir, err := f.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	fd := int(dir.Fd())
+	err = unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // not every file system can
+		if err = f.root.Link(from, to); err == nil {
+			err = f.root.Remove(from)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", to, err)
+	}
+	if err := dir.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// same reports whether a name still is of the file that was compressed.
+func (f *Finisher) same(name string, st fs.FileInfo) bool {
+	now, err := f.root.Lstat(name)
+	return err == nil && os.SameFile(now, st) && now.Size() == st.Size()
+}
+
+// ours reports whether a file is a regular one of this user with one name.
+func ours(st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
+}

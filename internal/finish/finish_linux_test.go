@@ -1,0 +1,220 @@
+package finish
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"netcap/internal/testenv"
+)
+
+// text is a log that may be read while it is written.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *text) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *text) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func start(t *testing.T, cfg Config) (*Finisher, *text) {
+	log := &text{}
+	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	f, err := New(&cfg)
+	require.NoError(t, err)
+	return f, log
+}
+
+func write(t *testing.T, dir, name, content string) string {
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	old := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	require.NoError(t, os.Chtimes(path, old, old))
+	return path
+}
+
+func names(t *testing.T, dir string) string {
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return strings.Join(out, " ")
+}
+
+// What tshark reads of a compressed capture is what was captured.
+func TestCompressed(t *testing.T) {
+	corpus := testenv.Corpus(t)
+	files, err := filepath.Glob(corpus + "/*/*.pcap*")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	capture, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	for method, decompress := range map[Method][]string{Gzip: {"gzip", "-dc"}, Zstd: {"tshark", "-r"}} {
+		t.Run(string(method), func(t *testing.T) {
+			dir := t.TempDir()
+			path := write(t, dir, "x.pcapng", string(capture))
+			f, _ := start(t, Config{Dir: dir, Compress: method})
+			f.Add(path)
+			require.NoError(t, f.Close(t.Context()))
+			assert.Equal(t, "x.pcapng"+method.Ext(), names(t, dir), "the original is gone")
+			st, err := os.Stat(path + method.Ext())
+			require.NoError(t, err)
+			assert.Equal(t, os.FileMode(0o600), st.Mode())
+			assert.Equal(t, 2026, st.ModTime().UTC().Year(), "its time is carried over")
+			got, err := exec.Command(testenv.Program(t, decompress[0]), append(decompress[1:], path+method.Ext())...).Output()
+			require.NoError(t, err)
+			want := capture
+			if method == Zstd {
+				want, err = exec.Command(testenv.Program(t, "tshark"), "-r", files[0]).Output()
+				require.NoError(t, err)
+			}
+			assert.Equal(t, string(want), string(got))
+			assert.Equal(t, Stats{Done: 1}, f.Stats())
+		})
+	}
+}
+
+func TestCommand(t *testing.T) {
+	dir := t.TempDir()
+	list := filepath.Join(t.TempDir(), "list")
+	script := write(t, t.TempDir(), "script", "#!/bin/sh\necho \"$1 $2 $(cut -d' ' -f19 /proc/$$/stat)\" >>"+list+"\n")
+	require.NoError(t, os.Chmod(script, 0o700))
+	f, _ := start(t, Config{Dir: dir, Compress: Gzip, Command: script + " arg"})
+	var want string
+	for _, name := range []string{"a.pcapng", "b.pcapng", "c.pcapng"} {
+		f.Add(write(t, dir, name, name))
+		want += "arg " + filepath.Join(dir, name) + ".gz 19\n"
+	}
+	require.NoError(t, f.Close(t.Context()))
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	assert.Equal(t, want, string(got), "each, in order, the last included, compressed before, at nice 19 (proc(5))")
+}
+
+func TestCommandFails(t *testing.T) {
+	dir := t.TempDir()
+	script := write(t, t.TempDir(), "script", "#!/bin/sh\necho so sorry >&2\nexit 7\n")
+	require.NoError(t, os.Chmod(script, 0o700))
+	f, log := start(t, Config{Dir: dir, Command: script})
+	path := write(t, dir, "a.pcapng", "a")
+	f.Add(path)
+	assert.ErrorContains(t, f.Close(t.Context()), "failed for 1 file(s)")
+	assert.Contains(t, log.String(), "exit status 7: so sorry")
+	assert.FileExists(t, path)
+	assert.Equal(t, Stats{Failed: 1}, f.Stats())
+
+	_, err := New(&Config{Dir: dir, Command: "no-such-program -x"})
+	assert.ErrorContains(t, err, "-z no-such-program: ")
+	_, err = New(&Config{Dir: dir, Compress: "rar"})
+	assert.ErrorContains(t, err, "not one of none, gzip, zstd")
+}
+
+// A command that hangs is ended when there is no more time, and what is left is told.
+func TestGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	script := write(t, t.TempDir(), "script", "#!/bin/sh\nexec sleep 600\n")
+	require.NoError(t, os.Chmod(script, 0o700))
+	f, _ := start(t, Config{Dir: dir, Command: script})
+	f.Add(write(t, dir, "a.pcapng", "a"))
+	f.Add(write(t, dir, "b.pcapng", "b"))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	assert.ErrorContains(t, f.Close(ctx), "2 finished file(s) were left as they are")
+	assert.Equal(t, "a.pcapng b.pcapng", names(t, dir))
+}
+
+// Whatever goes wrong, the original is kept, and nothing else is touched.
+func TestKept(t *testing.T) {
+	victim := write(t, t.TempDir(), "victim", "precious")
+	for name, tt := range map[string]struct {
+		prepare func(dir, path string) error
+		failed  int64
+		left    string
+	}{
+		"name taken":            {func(_, path string) error { return os.WriteFile(path+".gz", []byte("another's"), 0o600) }, 1, "x.pcapng x.pcapng.gz"},
+		"link at the temporary": {func(dir, _ string) error { return os.Symlink(victim, dir+"/.x.pcapng.gz.part") }, 1, ".x.pcapng.gz.part x.pcapng"},
+		"link at the original": {func(_, path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return os.Symlink(victim, path)
+		}, 1, "x.pcapng"},
+		"hard link":         {func(_, path string) error { return os.Link(path, filepath.Join(filepath.Dir(path), "y")) }, 1, "x.pcapng y"},
+		"deleted meanwhile": {func(_, path string) error { return os.Remove(path) }, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			f, _ := start(t, Config{Dir: dir, Compress: Gzip})
+			path := write(t, dir, "x.pcapng", "content")
+			require.NoError(t, tt.prepare(dir, path))
+			f.Add(path)
+			err := f.Close(t.Context())
+			assert.Equal(t, tt.failed > 0, err != nil)
+			assert.Equal(t, Stats{Failed: tt.failed}, f.Stats())
+			assert.Equal(t, tt.left, names(t, dir))
+			b, err := os.ReadFile(victim)
+			require.NoError(t, err)
+			assert.Equal(t, "precious", string(b))
+			if name == "name taken" {
+				b, err := os.ReadFile(path + ".gz")
+				require.NoError(t, err)
+				assert.Equal(t, "another's", string(b))
+			}
+		})
+	}
+}
+
+func TestNoRoom(t *testing.T) {
+	testenv.Root(t)
+	dir := t.TempDir()
+	require.NoError(t, unix.Mount("netcap-test", dir, "tmpfs", 0, "size=8m"))
+	defer func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) }()
+	random := make([]byte, 5<<20)
+	rnd, err := os.Open("/dev/urandom")
+	require.NoError(t, err)
+	_, err = rnd.Read(random)
+	require.NoError(t, err)
+	require.NoError(t, rnd.Close())
+	path := write(t, dir, "x.pcapng", string(random))
+	f, log := start(t, Config{Dir: dir, Compress: Zstd, KeepFree: func() int64 { return 1 << 20 }})
+	f.Add(path)
+	assert.Error(t, f.Close(t.Context()))
+	assert.Contains(t, log.String(), "no space left on device")
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(random, got))
+	assert.Equal(t, "x.pcapng", names(t, dir), "the half is gone")
+}
+
+// What a killed run left half done goes, and nothing that looks like it.
+func TestTidy(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"x.pcapng", ".x.pcapng.gz.part", ".x.pcapng.zst.part", ".y.pcapng.gz.part", "x.pcapng.gz.part", ".x.pcapng.part"} {
+		write(t, dir, name, "x")
+	}
+	f, _ := start(t, Config{Dir: dir, Compress: Gzip})
+	require.NoError(t, f.Close(t.Context()))
+	assert.Equal(t, ".x.pcapng.part .y.pcapng.gz.part x.pcapng x.pcapng.gz.part", names(t, dir))
+}
