@@ -89,7 +89,7 @@ func List(dir string) ([]File, error) {
 }
 
 func bySequence(a, b File) int {
-	return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start))
+	return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start), strings.Compare(a.Path, b.Path))
 }
 
 // look fills in what the file says.

@@ -79,10 +79,11 @@ func TestList(t *testing.T) {
 		"docker0-20261123T130905Z-000013.pcapng": []byte("no capture at all, and long enough to see it"),
 		"any-20261123T130405Z-000007.pcap":       pcap(),
 		"any-20261123T130405Z-000008.pcap":       pcap()[:150],
+		// What is in it isn't looked at: only whole files are compressed.
+		"docker0-20261123T130405Z-000001.pcapng.gz": whole,
 		// Not of a set: a capture can't have such a name.
 		"od\nd-20261123T130405Z-000001.pcapng":       whole,
 		"docker0.pcapng":                             whole,
-		"docker0-20261123T130405Z-000001.pcapng.gz":  whole,
 		"docker0-20261123T130405Z-000001.txt":        whole,
 		"docker0-20261323T130405Z-000001.pcapng":     whole,
 		"docker0-20261123T130405Z-1.pcapng":          whole,
@@ -98,6 +99,7 @@ func TestList(t *testing.T) {
 		{"any-20261123T130405Z-000008.pcap", 8, "1", "-", "0s", report.Suspect},
 		// The ends of the file: time in the order of the file.
 		{"docker0-20261123T130405Z-000001.pcapng", 1, "3", "7", "1.5s", report.Closed},
+		{"docker0-20261123T130405Z-000001.pcapng.gz", 1, "-", "-", "-", report.Closed},
 		{"docker0-20261123T130505Z-000002.pcapng", 2, "3", "-", "2s", report.Suspect},
 		{"docker0-20261123T130605Z-000010.pcapng", 10, "3", "5", "2s", report.Suspect},
 		{"docker0-20261123T130705Z-000011.pcapng", 11, "1", "3", "0s", report.Closed},

@@ -1,0 +1,160 @@
+package service
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/unit"
+)
+
+// User is the system user that captures run as, and the group.
+const User = "netcap"
+
+// mark is the first line of units that netcap wrote, and may replace or remove.
+const mark = "# Written by netcap service install, which replaces it."
+
+// Capture is what a service runs.
+type Capture struct {
+	// Name of the capture.
+	Name string
+	// Program is the absolute path of netcap, and Args its arguments.
+	Program string
+	Args    []string
+	// Description is of the unit, in a line.
+	Description string
+	// Writable are absolute paths of directories that it writes to, other than
+	// /var/lib/netcap and /run/netcap.
+	Writable []string
+	// Metrics says that it listens on TCP.
+	Metrics bool
+}
+
+// UnitName is the name of the unit of a capture.
+func UnitName(name string) string { return "netcap-" + name + ".service" }
+
+// Unit returns the text of a unit file, systemd.unit(5). What each line is for is in
+// systemd.service(5), systemd.exec(5) and systemd.resource-control(5).
+func Unit(c *Capture) (string, error) {
+	words := make([]string, 0, len(c.Args)+1)
+	for _, w := range append([]string{c.Program}, c.Args...) {
+		words = append(words, quote(w))
+	}
+	var o []*unit.UnitOption
+	add := func(section string, pairs ...string) {
+		for i := 0; i < len(pairs); i += 2 {
+			o = append(o, unit.NewUnitOption(section, pairs[i], pairs[i+1]))
+		}
+	}
+	add("Unit",
+		"Description", strings.ReplaceAll(c.Description, "%", "%%"),
+		"After", "network.target docker.service",
+		// A capture is not given up, whatever ends it.
+		"StartLimitIntervalSec", "0")
+	add("Service",
+		"Type", "notify",
+		"NotifyAccess", "main",
+		"ExecStart", strings.Join(words, " "),
+		"ExecReload", "/bin/kill -HUP $MAINPID",
+		"Restart", "on-failure",
+		"RestartSec", "5",
+		// Wrong usage, and what is not permitted, won't mend themselves.
+		"RestartPreventExitStatus", "2 4",
+		"WatchdogSec", "60",
+		"TimeoutStopSec", "120",
+		"User", User,
+		"Group", User,
+		"AmbientCapabilities", "CAP_NET_RAW",
+		"CapabilityBoundingSet", "CAP_NET_RAW",
+		"NoNewPrivileges", "yes",
+		"UMask", "0077",
+		"StateDirectory", "netcap",
+		"StateDirectoryMode", "0700",
+		"RuntimeDirectory", "netcap",
+		"RuntimeDirectoryMode", "0755",
+		// Captures share it.
+		"RuntimeDirectoryPreserve", "yes",
+		"ProtectSystem", "strict")
+	for _, dir := range c.Writable {
+		add("Service", "ReadWritePaths", quote(dir))
+	}
+	if !under(c.Writable, "/home", "/root", "/run/user") {
+		add("Service", "ProtectHome", "yes")
+	}
+	if !under(c.Writable, "/tmp", "/var/tmp") {
+		add("Service", "PrivateTmp", "yes")
+	}
+	families := "AF_PACKET AF_NETLINK AF_UNIX"
+	if c.Metrics {
+		families += " AF_INET AF_INET6"
+	}
+	add("Service",
+		"PrivateDevices", "yes",
+		"ProtectClock", "yes",
+		"ProtectControlGroups", "yes",
+		"ProtectHostname", "yes",
+		"ProtectKernelLogs", "yes",
+		"ProtectKernelModules", "yes",
+		"ProtectKernelTunables", "yes",
+		"ProtectProc", "invisible",
+		"RestrictAddressFamilies", families,
+		"RestrictNamespaces", "yes",
+		"RestrictRealtime", "yes",
+		"RestrictSUIDSGID", "yes",
+		"LockPersonality", "yes",
+		"MemoryDenyWriteExecute", "yes",
+		"SystemCallArchitectures", "native",
+		"SystemCallFilter", "@system-service io_uring_setup io_uring_enter io_uring_register",
+		"SystemCallErrorNumber", "EPERM",
+		// A core would hold packets.
+		"LimitCORE", "0",
+		"OOMScoreAdjust", "-200")
+	add("Install", "WantedBy", "multi-user.target")
+	text, err := io.ReadAll(unit.Serialize(o))
+	if err != nil {
+		return "", err
+	}
+	return mark + "\n" + string(text), nil
+}
+
+// under reports whether any of the directories lies in one of the places.
+func under(dirs []string, places ...string) bool {
+	for _, d := range dirs {
+		for _, p := range places {
+			if rel, err := filepath.Rel(p, d); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// quote writes a word so that systemd reads it as it is: systemd.syntax(7), "quoting",
+// and the specifiers and variables of systemd.unit(5) and systemd.service(5).
+func quote(word string) string {
+	plain := word != "" && strings.IndexFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,+@", r))
+	}) < 0
+	if plain {
+		return word
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c == '%' || c == '$':
+			b.WriteByte(c)
+			b.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
