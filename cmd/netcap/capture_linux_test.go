@@ -338,7 +338,7 @@ func TestBadInput(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"unknown interface":    {[]string{"-i", "nonesuch0", "--dir", work}, 1, []string{"nonesuch0", "there are", "c0", "lo"}},
+		"unknown interface":    {[]string{"-i", "nonesuch0", "--format", "pcap", "--dir", work}, 1, []string{"nonesuch0", "there are", "c0", "lo"}},
 		"no default route":     {[]string{"--dir", work}, 1, []string{"-i"}},
 		"existing file":        {[]string{"-i", "c0", "-w", existing}, 1, []string{existing, "never overwritten|nothing is ever overwritten", "-C"}},
 		"directory as file":    {[]string{"-i", "c0", "-w", h.dir}, 2, []string{"--dir"}},
