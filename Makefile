@@ -1,11 +1,12 @@
 # make         builds ./netcap, one static binary
 # make test    all checks and tests that this machine can run, and what it can't
 # make cross   builds dist/netcap-linux-ARCH for every architecture
+# make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make bench   compares netcap with other programs (root; minutes)
 # make bench-filter  compares filter programs with libpcap's, on the corpus
 # make clean   removes what these made
 
-.PHONY: build test cross bench bench-filter clean
+.PHONY: build test cross packages bench bench-filter clean
 
 build:
 	scripts/build netcap
@@ -15,6 +16,9 @@ test:
 
 cross:
 	scripts/cross dist
+
+packages:
+	scripts/packages dist
 
 bench: build
 	go run ./internal/bench -netcap ./netcap

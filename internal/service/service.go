@@ -56,6 +56,11 @@ func (s *System) Install(c *Capture) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
+	for _, name := range c.Groups {
+		if _, err := user.LookupGroup(name); err != nil {
+			return fmt.Errorf("the service would be a member of it: %w: make it, and let it own what the service needs of it", err)
+		}
+	}
 	text, err := Unit(c)
 	if err != nil {
 		return err

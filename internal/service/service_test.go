@@ -62,6 +62,27 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// An instance of the template is as confined as a unit of its own.
+func TestTemplate(t *testing.T) {
+	template, err := Template("/usr/bin/netcap")
+	require.NoError(t, err)
+	plain, err := Unit(&Capture{Name: "x", Program: "/usr/bin/netcap", Description: "d"})
+	require.NoError(t, err)
+	for line := range strings.Lines(plain) {
+		if line != mark+"\n" && !strings.HasPrefix(line, "Description=") && !strings.HasPrefix(line, "ExecStart=") {
+			assert.Contains(t, template, "\n"+line)
+		}
+	}
+	analyze := testenv.Program(t, "systemd-analyze")
+	template, err = Template("/bin/true")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "netcap@.service"), []byte(template), 0o644))
+	out, err := exec.Command(analyze, "verify", "--man=no", filepath.Join(dir, "netcap@br-1.service")).CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+	assert.NotContains(t, string(out), "netcap@br-1.service:", "%s", template)
+}
+
 func TestWritable(t *testing.T) {
 	plain, err := Unit(&Capture{Name: "x", Program: "/bin/true"})
 	require.NoError(t, err)

@@ -29,33 +29,61 @@ type Capture struct {
 	Writable []string
 	// Metrics says that it listens on TCP.
 	Metrics bool
+	// Groups are what else it is a member of.
+	Groups []string
 }
 
 // UnitName is the name of the unit of a capture.
 func UnitName(name string) string { return "netcap-" + name + ".service" }
 
-// Unit returns the text of a unit file, systemd.unit(5). What each line is for is in
-// systemd.service(5), systemd.exec(5) and systemd.resource-control(5).
+// Unit returns the text of a unit file, systemd.unit(5).
 func Unit(c *Capture) (string, error) {
 	words := make([]string, 0, len(c.Args)+1)
 	for _, w := range append([]string{c.Program}, c.Args...) {
 		words = append(words, quote(w))
 	}
-	var o []*unit.UnitOption
+	return text(mark, c,
+		unit.NewUnitOption("Unit", "Description", strings.ReplaceAll(c.Description, "%", "%%")),
+		unit.NewUnitOption("Service", "ExecStart", strings.Join(words, " ")))
+}
+
+// templateHead is the first lines of the template.
+const templateHead = `# A capture of one interface: systemctl enable --now netcap@INTERFACE
+# Flags and a filter for it are read from /etc/netcap/INTERFACE.conf, if there is one:
+# see /usr/share/doc/netcap/examples/netcap.conf`
+
+// Template returns the text of netcap@.service, each instance of which is a capture of
+// the interface that it is called after, in the same sandbox as a Unit.
+//
+// The instance is taken as it is written (%i) and not unescaped (%I), which would make
+// br/1a2b of the bridge br-1a2b that Docker makes. What can't be written in a unit's
+// name, NETCAP_INTERFACE gives in the file with the flags.
+func Template(program string) (string, error) {
+	return text(templateHead, &Capture{},
+		unit.NewUnitOption("Unit", "Description", "netcap capture %i"),
+		unit.NewUnitOption("Unit", "Documentation", "man:netcap(8)"),
+		unit.NewUnitOption("Service", "Environment", "NETCAP_INTERFACE=%i"),
+		unit.NewUnitOption("Service", "EnvironmentFile", "-/etc/netcap/%i.conf"),
+		// systemd.service(5): ${WORD} stays one word, $WORDS become as many as they are.
+		unit.NewUnitOption("Service", "ExecStart", quote(program)+" --dir /var/lib/netcap/%i --pid-file /run/netcap/%i.pid --name %i -i ${NETCAP_INTERFACE} $NETCAP_FLAGS"))
+}
+
+// text is a unit file: the first line, options of its own, and those that all have in
+// common. What each is for is in systemd.service(5), systemd.exec(5) and
+// systemd.resource-control(5).
+func text(head string, c *Capture, o ...*unit.UnitOption) (string, error) {
 	add := func(section string, pairs ...string) {
 		for i := 0; i < len(pairs); i += 2 {
 			o = append(o, unit.NewUnitOption(section, pairs[i], pairs[i+1]))
 		}
 	}
 	add("Unit",
-		"Description", strings.ReplaceAll(c.Description, "%", "%%"),
 		"After", "network.target docker.service",
 		// A capture is not given up, whatever ends it.
 		"StartLimitIntervalSec", "0")
 	add("Service",
 		"Type", "notify",
 		"NotifyAccess", "main",
-		"ExecStart", strings.Join(words, " "),
 		"ExecReload", "/bin/kill -HUP $MAINPID",
 		"Restart", "on-failure",
 		"RestartSec", "5",
@@ -85,6 +113,9 @@ func Unit(c *Capture) (string, error) {
 	if !under(c.Writable, "/tmp", "/var/tmp") {
 		add("Service", "PrivateTmp", "yes")
 	}
+	if len(c.Groups) > 0 {
+		add("Service", "SupplementaryGroups", strings.Join(c.Groups, " "))
+	}
 	families := "AF_PACKET AF_NETLINK AF_UNIX"
 	if c.Metrics {
 		families += " AF_INET AF_INET6"
@@ -111,11 +142,11 @@ func Unit(c *Capture) (string, error) {
 		"LimitCORE", "0",
 		"OOMScoreAdjust", "-200")
 	add("Install", "WantedBy", "multi-user.target")
-	text, err := io.ReadAll(unit.Serialize(o))
+	options, err := io.ReadAll(unit.Serialize(o))
 	if err != nil {
 		return "", err
 	}
-	return mark + "\n" + string(text), nil
+	return head + "\n" + string(options), nil
 }
 
 // under reports whether any of the directories lies in one of the places.
