@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"gopkg.in/natefinch/lumberjack.v2"
 )
 
@@ -22,8 +23,9 @@ type Log struct {
 	file *lumberjack.Logger
 }
 
-// NewLog returns a log to the file of the given path, or to w if that is empty. The
-// file and its directory are made if they are missing, 0600 and 0755.
+// NewLog returns a log to the file of the given path, or to w if that is empty, which
+// is standard error: under systemd its journal knows the levels. The file and its
+// directory are made if they are missing, 0600 and 0755.
 func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	l := &Log{}
 	if path != "" {
@@ -38,7 +40,11 @@ func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 		l.file = &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logBackups}
 		w = l.file
 	}
-	l.Logger = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	if is, err := journal.StderrIsJournalStream(); err == nil && is && path == "" {
+		l.Logger = slog.New(newJournalHandler(w, level))
+	} else {
+		l.Logger = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	}
 	return l, nil
 }
 
