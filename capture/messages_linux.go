@@ -182,7 +182,7 @@ func (s *messageSocket) Link() (l Link, err error) {
 	if err != nil {
 		return l, err
 	}
-	ctlErr := raw.Control(func(fd uintptr) { l, err = linkOf(int(fd), s.name) })
+	ctlErr := raw.Control(func(fd uintptr) { l, err = linkOf(int(fd)) })
 	return l, errors.Join(ctlErr, err)
 }
 

@@ -162,12 +162,12 @@ func pendingError(fd int) error {
 }
 
 func (s *ringSocket) Link() (l Link, err error) {
-	ctlErr := s.raw.Control(func(fd uintptr) { l, err = linkOf(int(fd), s.name) })
+	ctlErr := s.raw.Control(func(fd uintptr) { l, err = linkOf(int(fd)) })
 	return l, errors.Join(ctlErr, err)
 }
 
-// linkOf asks a socket for its interface, which is known by a name.
-func linkOf(fd int, name string) (Link, error) {
+// linkOf asks a socket for its interface.
+func linkOf(fd int) (Link, error) {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		return Link{}, os.NewSyscallError("getsockname", err)
@@ -184,11 +184,13 @@ func linkOf(fd int, name string) (Link, error) {
 	case deleted:
 		return l, nil
 	}
-	req, err := unix.NewIfreq(name)
+	// Flags are asked for by name, which may be another by now.
+	req, err := unix.NewIfreq("")
 	if err != nil {
 		return l, err
 	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err == nil {
+	req.SetUint32(uint32(l.Index))
+	if unix.IoctlIfreq(fd, unix.SIOCGIFNAME, req) == nil && unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req) == nil {
 		l.Up = req.Uint16()&unix.IFF_UP != 0
 	}
 	return l, nil

@@ -40,6 +40,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 4 not permitted.`
 
 const captureExample = `  sudo netcap                                  # docker0, 10 GB at most
   sudo netcap -i eth0 --disk-budget 200GB --max-age 30d
+  sudo netcap -i container:pacs tcp port 104   # through its restarts
   sudo netcap -i any -w /data/all.pcapng -c 1000
   sudo netcap -i eth0 -w - | tcpdump -nr -`
 
@@ -136,24 +137,26 @@ func dumpFilter(w io.Writer, o *captureOptions, args []string) error {
 	if len(cfg.Interfaces) > 1 {
 		return usageError{errors.New("-d is for one interface: each kind has a program of its own")}
 	}
-	p, err := record.CompileFilter(cfg.Filter, cfg.Interfaces[0], cfg.Capture.SnapLen)
+	device, err := cfg.Device(cfg.Interfaces[0])
+	if err != nil {
+		return err
+	}
+	p, err := record.CompileFilter(cfg.Filter, device, cfg.Capture.SnapLen)
 	if err != nil {
 		return err
 	}
 	return o.filter.print(w, p)
 }
 
-// interfaceNames are what -i can be.
+// interfaceNames are what -i can be. A completion has no place for errors.
 func interfaceNames() []string {
 	names := []string{capture.Any}
-	all, err := net.Interfaces()
-	if err != nil {
-		return names // a completion has no place for errors
+	if all, err := net.Interfaces(); err == nil {
+		for i := range all {
+			names = append(names, all[i].Name)
+		}
 	}
-	for i := range all {
-		names = append(names, all[i].Name)
-	}
-	return names
+	return append(names, dockerNames()...)
 }
 
 // minProcs is one processor, as Go counts them, for each goroutine that may be
@@ -196,6 +199,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		}
 		defer pid.Release() //nolint:errcheck // the lock ends with the process, whatever is in the file
 	}
+	names, stopNames := context.WithCancel(context.Background())
+	waitForNames := nameContainers(names, rec, log)
+	defer func() { stopNames(); waitForNames() }()
 	if err := rec.Begin(); err != nil {
 		return err
 	}

@@ -327,6 +327,28 @@ func TestRecreatedInterface(t *testing.T) {
 	assert.Contains(t, run1(t, "capinfos", path), "Number of interfaces in file: 2")
 }
 
+// An interface that is renamed is the same one: the capture goes on with it, and the
+// file says how it is called.
+func TestRenamedInterface(t *testing.T) {
+	h := newHost(t)
+	path := filepath.Join(h.dir, "x.pcapng")
+	p := h.capture("-i", "c0", "-w", path, "--name", "x")
+	h.peer.Send(t, "g0", testenv.UDPFrame(0, 100))
+	h.awaitWritten("x", 1)
+	h.net.SetDown(t, "c0") // older kernels rename no other
+	p.says("is down")
+	h.net.Rename(t, "c0", "c1")
+	p.says("was renamed")
+	h.net.SetUp(t, "c1")
+	p.says("is up again")
+	assert.Equal(t, []string{"c1"}, h.statusOf("x").Devices)
+	h.peer.Send(t, "g0", testenv.UDPFrame(1, 100), testenv.UDPFrame(2, 100))
+	captured, received, dropped := summary(t, p.stop())
+	assert.Equal(t, []int{3, 3, 0}, []int{captured, received, dropped})
+	interfaces := run1(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.interface_name")
+	assert.Equal(t, "c0\nc1\nc1\n", interfaces)
+}
+
 func TestBadInput(t *testing.T) {
 	h := newHost(t)
 	existing := filepath.Join(h.dir, "existing.pcap")

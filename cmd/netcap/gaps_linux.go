@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -153,13 +152,15 @@ func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
 	if g.Known {
 		lost = comma(g.Lost)
 	}
-	file := report.Printable(g.File)
-	if file != "" && paths {
-		file = filepath.Join(set.Dir, file)
+	file, iface := "-", "-"
+	if g.File != "" {
+		file = g.File
+		if paths {
+			file = filepath.Join(set.Dir, file)
+		}
 	}
-	iface := g.Interface
-	if iface == "" {
-		iface = "-"
+	if g.Interface != "" {
+		iface = g.Interface
 	}
-	return []string{g.From.Local().Format(precise), to, string(g.Cause), lost, report.Printable(iface), strings.TrimSpace(file)}
+	return []string{g.From.Local().Format(precise), to, string(g.Cause), lost, report.Printable(iface), report.Printable(file)}
 }

@@ -17,7 +17,12 @@ import (
 // gaps are what netcap gaps prints of c0's set.
 func (h *host) gaps(args ...string) (gaps []ledger.Gap, complete bool) {
 	h.t.Helper()
-	status, stdout, stderr := h.netcap(append([]string{"gaps", "--json", "c0"}, args...)...)
+	return h.gapsOf("c0", args...)
+}
+
+func (h *host) gapsOf(name string, args ...string) (gaps []ledger.Gap, complete bool) {
+	h.t.Helper()
+	status, stdout, stderr := h.netcap(append([]string{"gaps", "--json", name}, args...)...)
 	require.NoError(h.t, json.Unmarshal([]byte(stdout), &gaps), stderr)
 	return gaps, status == 0
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -9,12 +11,15 @@ import (
 
 func newManCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "man [COMMAND]",
+		Use:   "man [COMMAND…]",
 		Short: "Print the manual page",
 		Long:  "Prints the manual page of netcap, or of one of its commands, for man(1):\n\n    netcap man | man -l -",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			page, _, err := cmd.Root().Find(args)
+			page, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q", strings.Join(args, " "))
+			}
 			if err != nil {
 				return usageError{err}
 			}

@@ -72,7 +72,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	o.segmentSize.unit, o.budget.unit, o.keepFree.unit, o.writeBuffer.unit = million, one, one, one
 
-	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "capture on `IF`, an interface or any; may be repeated (default docker0, else that of the default route)")
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "capture on `IF`: an interface, any, docker:NETWORK or container:NAME; may be repeated (default docker0, else that of the default route)")
 	f.StringVarP(&o.write, "write", "w", "", "write exactly the file `PATH` (- is standard output); with -C, -G, -W, --disk-budget or --max-age a set named after it. Nothing is ever overwritten")
 	f.StringVar(&o.dir, "dir", "", "the directory `DIR` holds the set (default /var/lib/netcap/NAME)")
 	f.StringVar(&o.format, "format", "", "`FORMAT` of the files, pcapng or pcap (default by the extension of -w, else pcapng)")
@@ -161,6 +161,9 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 			SnapLen: o.snapLen, Direction: direction, NoPromiscuous: o.noPromiscuous, RingSize: o.bufferKiB << 10,
 		},
 		Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
+	}
+	if err := resolve(cfg); err != nil {
+		return nil, err
 	}
 	if cfg.Format, err = o.fileFormat(); err != nil {
 		return nil, err

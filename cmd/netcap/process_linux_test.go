@@ -70,6 +70,13 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// forget has what was printed so far not be found again.
+func (o *output) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Reset()
+}
+
 // process is a running netcap.
 type process struct {
 	t              *testing.T

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -19,10 +20,10 @@ import (
 )
 
 type readOptions struct {
-	count  int64
-	times  int
-	names  int
-	filter filterOptions
+	count   int64
+	times   int
+	numeric int
+	filter  filterOptions
 }
 
 func newReadCommand() *cobra.Command {
@@ -34,7 +35,9 @@ func newReadCommand() *cobra.Command {
 
 Arguments that are files are read in this order, - is standard input; the first
 one that is no file begins the filter. Sequence numbers of TCP are those in the
-packet, as tcpdump -S prints them. Nothing looks up names.`,
+packet, as tcpdump -S prints them. An address that the file has a name for, that of
+a container perhaps, is printed as that name, unless -n is given. Nothing is looked
+up elsewhere.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("a file to read is missing: %s", cmd.UseLine())}
@@ -47,7 +50,7 @@ packet, as tcpdump -S prints them. Nothing looks up names.`,
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
 	f.CountVarP(&o.times, "time-style", "t", "-t: no time; -tt: seconds since the epoch; -ttt: since the packet before; -tttt: with the date; -ttttt: since the first packet")
 	o.filter.register(f)
-	f.CountVarP(&o.names, "numeric", "n", "accepted for tcpdump's sake: names are never looked up")
+	f.CountVarP(&o.numeric, "numeric", "n", "print addresses as numbers, those too that the file has names for")
 	return cmd
 }
 
@@ -77,6 +80,7 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), count: o.count}
 	p.printer.Time = decode.TimeStyle(o.times)
+	p.numeric = o.numeric > 0
 	if text != "" {
 		p.filter = newPacketFilter(text)
 	}
@@ -118,6 +122,8 @@ type packetPrinter struct {
 	count      int64
 	printed    int64
 	interfaces int // how many of the file were looked at
+	names      int // likewise
+	numeric    bool
 	line       []byte
 }
 
@@ -135,11 +141,13 @@ func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
 		return report.FileError(name, err)
 	}
 	p.printer.Interfaces, p.interfaces = false, 0
+	p.printer.Names, p.names = nil, 0
 	for !p.done() {
 		pk, err := r.Next()
 		if err := p.meet(r.Interfaces()); err != nil {
 			return err
 		}
+		p.learn(r.Names())
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -178,6 +186,21 @@ func (p *packetPrinter) meet(all []*pcapfile.Interface) error {
 	}
 	p.interfaces = len(all)
 	return nil
+}
+
+// learn takes note of the names that the file has given by now: the first of an address
+// that has several, and the last that was given.
+func (p *packetPrinter) learn(all []pcapfile.Name) {
+	if len(all) == p.names || p.numeric {
+		return
+	}
+	if p.printer.Names == nil {
+		p.printer.Names = make(map[netip.Addr]string)
+	}
+	for _, n := range all[p.names:] {
+		p.printer.Names[n.Addr] = n.Names[0]
+	}
+	p.names = len(all)
 }
 
 // dump prints the program for packets as a file has them.

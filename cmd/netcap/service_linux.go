@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"netcap/internal/docker"
 	"netcap/internal/service"
 	"netcap/rotate"
 )
@@ -132,6 +134,10 @@ func serviceOf(o *captureOptions, words, filter []string) (*service.Capture, err
 	c := &service.Capture{
 		Name: o.name, Program: self, Description: "netcap capture " + o.name + " on " + strings.Join(o.interfaces, ", "),
 		Metrics: o.metrics != "",
+	}
+	if slices.ContainsFunc(o.interfaces, docker.IsName) {
+		// Whose members Docker's socket is open to, unless it was configured otherwise.
+		c.Groups = []string{"docker"}
 	}
 	// What root has by default a service names.
 	if o.dir == "" && o.write == "" {

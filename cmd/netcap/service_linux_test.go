@@ -14,6 +14,10 @@ func TestService(t *testing.T) {
 	assert.Contains(t, unit, "\nExecStart="+testenv.Netcap(t)+" --dir /var/lib/netcap/c0 --pid-file /run/netcap/c0.pid --name c0 -i c0 --disk-budget 200GB --log-file /data/log/x.log tcp port 104\n")
 	assert.Contains(t, unit, "\nDescription=netcap capture c0 on c0\n")
 	assert.Contains(t, unit, "\nReadWritePaths=/data/log\n")
+	assert.NotContains(t, unit, "SupplementaryGroups")
+	unit = h.does("service", "show", "-i", "container:pacs", "-i", "docker:lab/dev", "--name", "pacs")
+	assert.Contains(t, unit, "\nSupplementaryGroups=docker\n")
+	assert.Contains(t, unit, " --name pacs -i container:pacs -i docker:lab/dev --name pacs\n")
 	for _, tt := range []struct {
 		args   []string
 		status int

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"netcap/internal/daemon"
 	"netcap/internal/record"
+	"netcap/internal/report"
 	"netcap/rotate"
 )
 
@@ -24,7 +26,9 @@ type captureStatus struct {
 	PID        int      `json:"pid"`
 	State      string   `json:"state"` // capturing, waiting for an interface, or paused for want of room
 	Interfaces []string `json:"interfaces"`
-	Filter     string   `json:"filter"`
+	// Devices are what Interfaces mean now, "" for one that isn't there.
+	Devices []string `json:"devices"`
+	Filter  string   `json:"filter"`
 
 	Started time.Time `json:"started"`
 	Uptime  float64   `json:"uptime_seconds"`
@@ -85,6 +89,7 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 		c.Retention = &seconds
 	}
 	for _, i := range s.Interfaces {
+		c.Devices = append(c.Devices, i.Device)
 		if i.State != record.Up {
 			c.State = stateWaiting
 		}
@@ -266,6 +271,18 @@ func askStatus(path string) (*captureStatus, error) {
 	return s, nil
 }
 
+// interfaces are the names of the interfaces, and behind them what they mean now if
+// that is another.
+func (s *captureStatus) interfaces() string {
+	words := slices.Clone(s.Interfaces)
+	for n, device := range s.Devices {
+		if n < len(words) && device != "" && device != words[n] {
+			words[n] += " (" + device + ")"
+		}
+	}
+	return report.Printable(strings.Join(words, ", "))
+}
+
 func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "GAPS", "SET", "FILE")
 	for _, s := range all {
@@ -273,7 +290,7 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 		if s.BudgetBytes > 0 {
 			set += " of " + rotate.Size(s.BudgetBytes)
 		}
-		t.row(s.Name, fmt.Sprint(s.PID), s.State, strings.Join(s.Interfaces, ","), tableTime(&s.Started),
+		t.row(s.Name, fmt.Sprint(s.PID), s.State, s.interfaces(), tableTime(&s.Started),
 			comma(s.Packets.Written), comma(s.Packets.DroppedKernel+s.Packets.DroppedDisk), comma(int64(s.Gaps)), set, s.CurrentFile)
 	}
 	return t.flush()

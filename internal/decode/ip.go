@@ -26,7 +26,7 @@ func (p *Printer) hosts(d *datagram) {
 // ports prints the addresses with the ports behind them, or the ports alone.
 func (p *Printer) ports(d *datagram, src, dst uint16) {
 	if !d.named {
-		p.addr(d.src).text(".").uint(uint32(src)).text(" > ").addr(d.dst).text(".").uint(uint32(dst)).text(": ")
+		p.endpoint(d.src, src).text(" > ").endpoint(d.dst, dst).text(": ")
 		d.named = true
 		return
 	}

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/gopacket/gopacket/layers"
@@ -20,6 +21,8 @@ type Printer struct {
 	// of several interfaces need it. Packets of link type LINUX_SLL2 have
 	// them anyway.
 	Interfaces bool
+	// Names are printed in place of addresses.
+	Names map[netip.Addr]string
 
 	first, previous time.Time // of the packets printed so far
 

@@ -75,9 +75,25 @@ func (p *Printer) hex8(n uint8) *Printer {
 	return p.text("0x").hex(string([]byte{n}))
 }
 
+// addr prints an address, or the name it has.
 func (p *Printer) addr(a netip.Addr) *Printer {
+	if len(p.Names) > 0 {
+		if name, ok := p.Names[a]; ok {
+			return p.unsafe(name)
+		}
+	}
 	p.out = a.AppendTo(p.out)
 	return p
+}
+
+// endpoint prints an address and a port as tcpdump does, but behind a name, which may
+// have dots of its own, a colon.
+func (p *Printer) endpoint(a netip.Addr, port uint16) *Printer {
+	dot := "."
+	if _, ok := p.Names[a]; ok {
+		dot = ":"
+	}
+	return p.addr(a).text(dot).uint(uint32(port))
 }
 
 // addrBytes prints an IP address of 4 or 16 bytes.

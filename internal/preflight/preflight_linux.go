@@ -72,8 +72,12 @@ func Run(c *Config) (results []Result, preview *rotate.Preview) {
 func theInterface(c *Config, name string) Result {
 	r := Result{Check: "interface " + name, Verdict: OK}
 	cfg := c.Capture
-	cfg.Interface = name
-	h, err := capture.Open(&cfg)
+	device, err := c.Device(name)
+	var h *capture.Handle
+	if err == nil {
+		cfg.Interface = device
+		h, err = capture.Open(&cfg)
+	}
 	switch {
 	case errors.Is(err, capture.ErrNoInterface):
 		r.Verdict, r.Text = Warn, err.Error()
@@ -86,12 +90,15 @@ func theInterface(c *Config, name string) Result {
 	defer h.Close() //nolint:errcheck // nothing was captured
 	mode, reason := h.Mode()
 	r.Text = "can be captured by " + mode
+	if device != name {
+		r.Text = "is " + device + " now, which can be captured by " + mode
+	}
 	if reason != nil {
 		r.Verdict, r.Text = Warn, fmt.Sprintf("is captured by %s: %v", mode, reason)
 		r.Mend = "packets may be lost at high rates: see whether the kernel or a container's profile denies the ring"
 	}
-	if link, err := capture.LinkOf(name); err == nil && !link.Up {
-		r.Verdict, r.Text, r.Mend = Warn, "is down", "ip link set "+name+" up; a capture waits for that"
+	if link, err := capture.LinkOf(device); err == nil && !link.Up {
+		r.Verdict, r.Text, r.Mend = Warn, "is down", "ip link set "+device+" up; a capture waits for that"
 	}
 	return r
 }
@@ -99,7 +106,11 @@ func theInterface(c *Config, name string) Result {
 func theFilter(c *Config) Result {
 	r := Result{Check: "filter", Verdict: OK, Text: "is understood"}
 	for _, name := range c.Interfaces {
-		p, err := record.CompileFilter(c.Filter, name, c.Capture.SnapLen)
+		device, err := c.Device(name)
+		if err != nil {
+			continue // the interface's own check says it
+		}
+		p, err := record.CompileFilter(c.Filter, device, c.Capture.SnapLen)
 		switch {
 		case errors.Is(err, capture.ErrNoInterface):
 			continue
@@ -229,7 +240,13 @@ type Forecast struct {
 
 // Measure watches the interfaces' own counters for a while.
 func Measure(ctx context.Context, c *Config, p *rotate.Preview, during time.Duration) (*Forecast, error) {
-	before, err := counters(c.Interfaces)
+	var devices []string
+	for _, name := range c.Interfaces {
+		if device, err := c.Device(name); err == nil { // one that isn't there has no traffic
+			devices = append(devices, device)
+		}
+	}
+	before, err := counters(devices)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +256,7 @@ func Measure(ctx context.Context, c *Config, p *rotate.Preview, during time.Dura
 		return nil, ctx.Err()
 	case <-time.After(during):
 	}
-	after, err := counters(c.Interfaces)
+	after, err := counters(devices)
 	if err != nil {
 		return nil, err
 	}

@@ -14,18 +14,23 @@ import (
 
 // device is an interface that packets came from, as a file describes it.
 type device struct {
-	index    int
-	name     string
-	linkType pcapfile.LinkType
-	source   *source
+	index       int
+	name        string
+	description string // what else it is known by
+	linkType    pcapfile.LinkType
+	source      *source
 
 	gone      bool   // it was deleted: the next file doesn't describe it
 	id        int    // in the current file; absent if it isn't described there yet
 	delivered uint64 // packets of the current file
 }
 
-// absent is the id of a device that the current file doesn't describe.
-const absent = -1
+// absent is the id of a device that the current file doesn't describe, and none the
+// index of one that isn't there.
+const (
+	absent = -1
+	none   = -1
+)
 
 // encoder makes the bytes of files. It belongs to whoever holds Recorder.mu,
 // but for cutTrailer.
@@ -36,6 +41,7 @@ type encoder struct {
 	snapLen int
 	cooked  bool // pcap: every packet behind an SLL2 header
 
+	names   []pcapfile.Name // what each file says of addresses
 	devices []*device
 	recent  *device // of the packet before
 	started int64   // when the current file was begun, ns since the epoch
@@ -60,6 +66,9 @@ func (e *encoder) header(dst []byte, first bool, now int64) []byte {
 		d.delivered = 0
 		dst = e.describe(dst, d)
 	}
+	if len(e.names) > 0 {
+		dst = pcapfile.AppendNames(dst, e.names)
+	}
 	return dst
 }
 
@@ -68,7 +77,7 @@ func (e *encoder) header(dst []byte, first bool, now int64) []byte {
 func (e *encoder) describe(dst []byte, d *device) []byte {
 	d.id = int(e.ids.Add(1)) - 1
 	return pcapfile.AppendInterface(dst, &pcapfile.Interface{
-		Name: d.name, LinkType: d.linkType, SnapLen: uint32(e.snapLen), Filter: e.filter, OS: e.section.OS, FCSLen: -1,
+		Name: d.name, Description: d.description, LinkType: d.linkType, SnapLen: uint32(e.snapLen), Filter: e.filter, OS: e.section.OS, FCSLen: -1,
 	})
 }
 
@@ -91,17 +100,68 @@ func (e *encoder) device(s *source, index int, hardwareType uint16) *device {
 			return d
 		}
 	}
-	name := s.name
-	if s.name == capture.Any {
-		name = fmt.Sprintf("if%d", index)
-		if ifi, err := net.InterfaceByIndex(index); err == nil {
-			name = ifi.Name
-		}
+	name := fmt.Sprintf("if%d", index)
+	if ifi, err := net.InterfaceByIndex(index); err == nil {
+		name = ifi.Name
 	}
+	return e.add(s, name, index, hardwareType)
+}
+
+// add makes a device known.
+func (e *encoder) add(s *source, name string, index int, hardwareType uint16) *device {
 	d := &device{index: index, name: name, linkType: linkTypeOf(hardwareType), source: s, id: absent}
+	if s.name != name && s.name != capture.Any {
+		d.description = s.name
+	}
 	e.devices = append(e.devices, d)
 	e.recent = d
 	return d
+}
+
+// attach makes the device known that a source has now. What describes the source while
+// it has none describes the device too if that is what was waited for.
+func (e *encoder) attach(s *source, name string, index int, hardwareType uint16) {
+	for _, d := range e.devices {
+		if d.source == s && d.index == none && !d.gone && d.name == name && d.linkType == linkTypeOf(hardwareType) {
+			d.index, e.recent = index, nil
+			return
+		}
+	}
+	e.forget(s)
+	e.add(s, name, index, hardwareType)
+}
+
+// rename has the packets of a device come from one of another name from now on, which
+// a file describes when the first of them comes. It reports whether there is such a
+// device.
+func (e *encoder) rename(index int, name string) (s *source, before string) {
+	for _, d := range e.devices {
+		if d.index != index || d.gone || d.name == name {
+			continue
+		}
+		d.gone, e.recent = true, nil
+		renamed := &device{index: index, name: name, description: d.description, linkType: d.linkType, source: d.source, id: absent}
+		e.devices = append(e.devices, renamed)
+		return d.source, d.name
+	}
+	return nil, ""
+}
+
+// await describes a source in the files that are begun while it has no interface: a file
+// without any is one that other programs don't merge.
+func (e *encoder) await(s *source) {
+	d := &device{index: none, name: s.name, linkType: pcapfile.LinkTypeEthernet, source: s, id: absent}
+	for _, before := range e.devices {
+		if before.source != s {
+			continue
+		}
+		if before.index == none && !before.gone {
+			return
+		}
+		d.linkType = before.linkType
+	}
+	e.forget(s)
+	e.devices = append(e.devices, d)
 }
 
 // forget notes that the devices of a source won't come back under their index.

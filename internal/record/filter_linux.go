@@ -11,22 +11,22 @@ import (
 	"netcap/pcapfile"
 )
 
-// filter is the program for the interface as it is now, or nil if there is no
+// filter is the program for an interface as it is now, or nil if there is no
 // filter. It is compiled once for a kind of interface, so that names mean the same
 // as long as the recording lasts.
-func (s *source) filter() ([]bpf.RawInstruction, error) {
+func (s *source) filter(device string) ([]bpf.RawInstruction, error) {
 	if s.r.cfg.Filter == "" {
 		return nil, nil
 	}
-	link, err := capture.LinkOf(s.name)
+	link, err := capture.LinkOf(device)
 	if err != nil {
 		return nil, err
 	}
-	kind := filteredAs(s.name, link)
+	kind := filteredAs(device, link)
 	if program, ok := s.programs[kind]; ok {
 		return program, nil
 	}
-	p, err := compileFilter(s.r.cfg.Filter, s.name, kind, s.r.enc.snapLen)
+	p, err := compileFilter(s.r.cfg.Filter, device, kind, s.r.enc.snapLen)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,12 @@ import (
 
 // Config says what to record, and where.
 type Config struct {
-	// Interfaces are names, capture.Any among them perhaps.
+	// Interfaces are names, capture.Any among them perhaps, or what Resolve knows.
 	Interfaces []string
+	// Resolve returns the interface that a name of Interfaces means now. It is asked
+	// again whenever that has gone; an error that is capture.ErrNoInterface says that
+	// it may come. Default: the name itself.
+	Resolve func(name string) (string, error)
 	// Capture holds for each of them; its Interface and Filter are ignored.
 	Capture capture.Config
 	// Filter is an expression of pcap-filter(7), compiled for each interface, and
@@ -49,6 +53,14 @@ type Config struct {
 	Clocks func() (boot, monotonic time.Duration)
 	// Open opens an interface. Default: capture.Open.
 	Open func(*capture.Config) (Source, error)
+}
+
+// Device is the interface that one of Interfaces means now; errors are those of Resolve.
+func (c *Config) Device(name string) (string, error) {
+	if c.Resolve == nil {
+		return name, nil
+	}
+	return c.Resolve(name)
 }
 
 // Source is where packets come from: a *capture.Handle, or a test's.
@@ -244,6 +256,13 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 	clock := make(chan error, 1)
 	clockCtx, stopClock := context.WithCancel(context.Background())
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		if err := capture.WatchLinks(clockCtx, r.renamed); err != nil {
+			r.log.Warn("interfaces that are renamed keep their old names in the files", "error", err)
+		}
+	}()
 	go func() {
 		err := r.clock(clockCtx)
 		if err != nil {
@@ -259,6 +278,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 		}
 	}
 	stopClock()
+	<-watching
 	if e := <-clock; e != nil && !errors.Is(err, e) {
 		err = errors.Join(err, e)
 	}

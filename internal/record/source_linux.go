@@ -28,6 +28,7 @@ type source struct {
 	programs map[pcapfile.LinkType][]bpf.RawInstruction
 
 	mu     sync.Mutex
+	device string        // the interface that name means, as it is called now; "" while there is none
 	in     Source        // nil while there is no such interface
 	before capture.Stats // of the sockets before
 	told   uint64        // drops that a trailer has counted
@@ -48,10 +49,18 @@ const (
 
 // open opens the interface, and makes it known to the encoder.
 func (s *source) open() error {
+	device, err := s.r.cfg.Device(s.name)
+	if err != nil {
+		return err
+	}
+	return s.openDevice(device)
+}
+
+func (s *source) openDevice(device string) error {
 	c := s.r.cfg.Capture
-	c.Interface = s.name
+	c.Interface = device
 	var err error
-	if c.Filter, err = s.filter(); err != nil {
+	if c.Filter, err = s.filter(device); err != nil {
 		return err
 	}
 	in, err := s.r.cfg.Open(&c)
@@ -63,7 +72,7 @@ func (s *source) open() error {
 		return errors.Join(err, in.Close())
 	}
 	if link.Index != 0 {
-		s.r.enc.device(s, link.Index, link.HardwareType)
+		s.r.enc.attach(s, device, link.Index, link.HardwareType)
 	} else {
 		// Of all interfaces this is the one that is always there. The others
 		// are described when packets come from them.
@@ -71,12 +80,12 @@ func (s *source) open() error {
 	}
 	mode, reason := in.Mode()
 	if reason != nil {
-		s.r.log.Warn("capturing without the ring that was asked for", "interface", s.name, "with", mode, "because", reason)
+		s.r.log.Warn("capturing without the ring that was asked for", "interface", device, "with", mode, "because", reason)
 	} else {
-		s.r.log.Debug("capturing", "interface", s.name, "with", mode)
+		s.r.log.Debug("capturing", "interface", device, "with", mode)
 	}
 	s.mu.Lock()
-	s.in, s.state = in, Up
+	s.in, s.state, s.device = in, Up, device
 	s.mu.Unlock()
 	return nil
 }
@@ -105,6 +114,7 @@ func (s *source) expect(err error) error {
 		return openErr
 	}
 	s.state = Absent
+	s.r.enc.await(s)
 	s.r.log.Warn("the interface is not there; waiting for it to come", "interface", s.name, "error", err)
 	return nil
 }
@@ -168,6 +178,13 @@ func (s *source) socket() Source {
 	return s.in
 }
 
+// called is the name that the interface has now, "" while there is none.
+func (s *source) called() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.device
+}
+
 func (s *source) setState(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,21 +212,34 @@ func (s *source) replace(ctx context.Context) error {
 	if err := s.close(); err != nil {
 		return err
 	}
+	s.r.mu.Lock()
+	s.r.enc.await(s)
+	s.r.mu.Unlock()
 	ticker := time.NewTicker(retryInterval)
 	defer ticker.Stop()
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
+		// Whoever is asked may take a while: nothing waits for that.
+		device, err := s.r.cfg.Device(s.name)
+		if err != nil {
+			// What couldn't be known at the start would have ended it there.
+			if text := err.Error(); text != said {
+				said = text
+				s.r.log.Info("still waiting", "interface", s.name, "because", text)
+			}
+			continue
+		}
 		s.r.mu.Lock()
-		s.r.enc.forget(s)
-		err := s.open()
+		err = s.openDevice(device)
 		s.r.mu.Unlock()
 		if err == nil {
 			s.available()
-			s.r.log.Info("the interface is back", "interface", s.name)
+			s.r.log.Info("the interface is back", "interface", s.name, "device", device)
 			if ctx.Err() != nil { // stop came before there was a socket
 				s.stop()
 			}
@@ -233,7 +263,7 @@ func (s *source) close() error {
 	stats, statsErr := s.in.Stats()
 	s.before.Received += stats.Received
 	s.before.Dropped += stats.Dropped
-	s.in, s.state, s.missed = nil, Absent, 0
+	s.in, s.state, s.missed, s.device = nil, Absent, 0, ""
 	return errors.Join(err, statsErr)
 }
 

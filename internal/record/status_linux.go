@@ -24,7 +24,9 @@ type Status struct {
 
 // InterfaceStatus is how one interface does.
 type InterfaceStatus struct {
-	Name     string
+	Name string
+	// Device is what Name means now, "" while there is none.
+	Device   string
 	State    State
 	Received uint64
 	Dropped  uint64
@@ -42,7 +44,7 @@ func (r *Recorder) Status() Status {
 	for _, src := range r.sources {
 		stats, state := src.stats()
 		s.DroppedKernel += int64(stats.Dropped)
-		status := InterfaceStatus{Name: src.name, State: state, Received: stats.Received, Dropped: stats.Dropped}
+		status := InterfaceStatus{Name: src.name, Device: src.called(), State: state, Received: stats.Received, Dropped: stats.Dropped}
 		if in := src.socket(); in != nil {
 			// Where it isn't known there is nothing to say.
 			status.Missed, _ = in.InterfaceDrops()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Docker is a Docker engine of the test's own: its bridge docker0 and its
@@ -37,6 +39,11 @@ func (n *Namespace) StartDocker(t testing.TB) *Docker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		// Where a container was in the engine's own network namespace, that stays mounted.
+		spaces, _ := filepath.Glob(filepath.Join(dir, "exec/netns/*"))
+		for _, path := range spaces {
+			_ = unix.Unmount(path, unix.MNT_DETACH) // what isn't mounted is removed
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("remove the engine's files: %v", err)
 		}
@@ -54,6 +61,7 @@ const stopDocker = `
 if pid=$(cat "$0/pid" 2>/dev/null) && kill "$pid"; then
 	for _ in $(seq 60); do kill -0 "$pid" 2>/dev/null || break; sleep 1; done
 fi
+umount --lazy "$0"/exec/netns/* 2>/dev/null
 rm -rf "$0"`
 
 // dockerLimit bounds how long an engine takes to start, or to stop: one or two

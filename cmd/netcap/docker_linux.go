@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"netcap/internal/daemon"
+	"netcap/internal/docker"
+	"netcap/internal/record"
+	"netcap/pcapfile"
+)
+
+// resolve has a capture ask Docker for the interfaces that are named by its words.
+func resolve(cfg *record.Config) error {
+	if !slices.ContainsFunc(cfg.Interfaces, docker.IsName) {
+		return nil
+	}
+	engine, err := docker.FromEnvironment()
+	if err != nil {
+		return usageError{err}
+	}
+	r := &docker.Resolver{Engine: engine}
+	cfg.Resolve = func(name string) (string, error) { return r.Interface(context.Background(), name) }
+	return nil
+}
+
+// patienceWithDocker is how long the first file waits for the names of containers.
+const patienceWithDocker = time.Second
+
+// nameContainers has the files of a recording say which container has which address, as
+// far as Docker can be asked, until ctx is done. The first names are there when it
+// returns. It returns a function that waits for the end.
+func nameContainers(ctx context.Context, rec *record.Recorder, log *daemon.Log) (wait func()) {
+	engine, err := docker.FromEnvironment()
+	if err != nil {
+		log.Debug("containers are not named", "because", err)
+		return func() {}
+	}
+	set := func(names []docker.Name) {
+		out := make([]pcapfile.Name, len(names))
+		for i, n := range names {
+			out[i] = pcapfile.Name{Addr: n.Addr, Names: []string{n.Name}}
+		}
+		rec.SetNames(out)
+	}
+	first, cancel := context.WithTimeout(ctx, patienceWithDocker)
+	defer cancel()
+	if names, err := engine.Names(first); err == nil { // else the watch says why
+		set(names)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		engine.WatchNames(ctx, set, func(err error) { log.Debug("containers are not named", "because", err) })
+	}()
+	return func() { <-done }
+}
+
+// dockerUses says what Docker has behind interfaces, by their names: nothing where
+// there is no Docker.
+func dockerUses(ctx context.Context) (map[string]docker.Use, error) {
+	engine, err := docker.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	uses, err := engine.Uses(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return uses, err
+}
+
+// dockerNames are what -i can be by Docker's words.
+func dockerNames() (names []string) {
+	engine, err := docker.FromEnvironment()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patienceWithDocker)
+	defer cancel()
+	if networks, err := engine.Networks(ctx); err == nil {
+		for _, n := range networks {
+			if n.Bridge != "" {
+				names = append(names, docker.NetworkPrefix+n.Name)
+			}
+		}
+	}
+	if containers, err := engine.Containers(ctx); err == nil {
+		for _, c := range containers {
+			names = append(names, docker.ContainerPrefix+c.Name)
+		}
+	}
+	return names
+}
