@@ -31,6 +31,8 @@ type Printer struct {
 	depth int     // headers that can hold one another, in this packet
 	mac   macPair // of the Ethernet header, nil without one
 
+	protocol string // deepest that was recognised, for JSON
+
 	loopback layers.Loopback
 	ethernet layers.Ethernet
 	vlan     layers.Dot1Q
@@ -58,7 +60,7 @@ const maxDepth = 16
 // Append appends a packet to dst as one line of text, without a newline at its
 // end. It keeps nothing of the packet.
 func (p *Printer) Append(dst []byte, pk *pcapfile.Packet) (line []byte) {
-	p.out, p.pk, p.depth, p.mac = dst, pk, 0, macPair{}
+	p.out, p.pk, p.depth, p.mac, p.protocol = dst, pk, 0, macPair{}, ""
 	defer func() {
 		// The decoders are gopacket's, and the bytes anybody's.
 		if recover() != nil {

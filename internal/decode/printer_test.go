@@ -41,7 +41,7 @@ const (
 	data4  = "64617461 "
 
 	ip4UDP = "45000020 00010000 40110000 0a000001 0a000002 "
-	udp4   = "0035 1234 000c 0000 "
+	udp4   = "9000 1234 000c 0000 "
 
 	ip6Head = "20010db8000000000000000000000001 20010db8000000000000000000000002 "
 )
@@ -73,21 +73,21 @@ func TestAppend(t *testing.T) {
 			"tcp, bad header length", 1, macs + "0800 45000028 00010000 40060000 ac110001 ac110002" + "9d78 0068 00000001 00000001 3010 01f6 0000 0000",
 			"IP 172.17.0.1.40312 > 172.17.0.2.104: Flags [.], [bad hdr length 12]",
 		},
-		{"udp", 1, macs + "0800" + ip4UDP + udp4 + data4, "IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4"},
-		{"raw", 101, ip4UDP + udp4 + data4, "IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4"},
-		{"null, little-endian", 0, "02000000" + ip4UDP + udp4 + data4, "IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4"},
+		{"udp", 1, macs + "0800" + ip4UDP + udp4 + data4, "IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4"},
+		{"raw", 101, ip4UDP + udp4 + data4, "IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4"},
+		{"null, little-endian", 0, "02000000" + ip4UDP + udp4 + data4, "IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4"},
 		{"loop, another family", 108, "00000009" + data4, "AF 9, length 4"},
 		{
 			"vlan", 1, macs + "8100 0007 0800" + ip4UDP + udp4 + data4,
-			"vlan 7, p 0, IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4",
+			"vlan 7, p 0, IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4",
 		},
 		{
 			"vlan in vlan", 1, macs + "88a8 f00c 8100 0007 0800" + ip4UDP + udp4 + data4,
-			"vlan 12, p 7, DEI, vlan 7, p 0, IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4",
+			"vlan 12, p 7, DEI, vlan 7, p 0, IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4",
 		},
 		{
-			"first fragment", 101, "45000020 00082000 40110000 0a000001 0a000002 0035 1234 0400 0000" + data4,
-			"IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 1016 (frag 8:12@0+)",
+			"first fragment", 101, "45000020 00082000 40110000 0a000001 0a000002 9000 1234 0400 0000" + data4,
+			"IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 1016 (frag 8:12@0+)",
 		},
 		{
 			"last fragment", 101, "45000020 00080002 40110000 0a000001 0a000002" + data4 + data4 + data4,
@@ -99,11 +99,11 @@ func TestAppend(t *testing.T) {
 		},
 		{
 			"ipv6, options before udp", 101, "60000000 0014 00 40" + ip6Head + "11 00 010400000000" + udp4 + data4,
-			"IP6 2001:db8::1 > 2001:db8::2: HBH 53 > 4660: UDP, length 4",
+			"IP6 2001:db8::1 > 2001:db8::2: HBH 36864 > 4660: UDP, length 4",
 		},
 		{
 			"ipv4 in ipv4", 101, "45000034 00010000 40040000 c0000201 c0000202" + ip4UDP + udp4 + data4,
-			"IP 192.0.2.1 > 192.0.2.2: IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4",
+			"IP 192.0.2.1 > 192.0.2.2: IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4",
 		},
 		{
 			"unknown ip protocol", 101, "45000018 00010000 40fd0000 0a000001 0a000002" + data4,
@@ -144,11 +144,11 @@ func TestAppend(t *testing.T) {
 		},
 		{
 			"sll2", 276, "0800 0000 00001267 0001 00 06 0242000000020000" + ip4UDP + udp4 + data4,
-			"#4711 In  IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4",
+			"#4711 In  IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4",
 		},
 		{
 			"sll of infiniband", 113, "0004 0020 0014 0102030405060708 0800" + ip4UDP + udp4 + data4,
-			"IP 10.0.0.1.53 > 10.0.0.2.4660: UDP, length 4",
+			"IP 10.0.0.1.36864 > 10.0.0.2.4660: UDP, length 4",
 		},
 		{"a link type that is not decoded", 105, data4, "IEEE802_11, length 4"},
 		{"nothing", 1, "", "[|ether]"},

@@ -14,6 +14,7 @@ func (p *Printer) tcpSegment(d *datagram, v view) {
 		p.cut("tcp")
 		return
 	}
+	p.protocol = "tcp"
 	// Of the header without its options nothing is wrong but its length.
 	t := &p.tcp
 	err := t.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback)
@@ -46,6 +47,7 @@ func (p *Printer) tcpSegment(d *datagram, v view) {
 		p.text(", options [").tcpOptions(t).text("]")
 	}
 	p.length(length)
+	p.payloadTCP(uint16(t.SrcPort), uint16(t.DstPort), v.after(header))
 }
 
 func (p *Printer) tcpFlags(t *layers.TCP) *Printer {

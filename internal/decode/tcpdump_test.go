@@ -41,14 +41,22 @@ func dump(t testing.TB, zone, path string, flags ...string) (lines []string, ok 
 // What tcpdump's lines have in common with ours.
 var (
 	// Up to the length of a segment; what is behind looks into it.
-	tcpLine = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! ?)?\S+ > \S+: Flags \[.*length \d+`)
+	tcpLine = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! )?\S+ > \S+: Flags \[.*?length \d+`)
+	// What tcpdump prints behind that, where we print it as well: it names HTTP by its
+	// ports even where no message begins.
+	tcpPayload = regexp.MustCompile(`length \d+(: (HTTP|SSH): | \d+\S* )`)
+	udpLine    = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! )?\S+ > \S+: UDP, length \d+`)
+	// Whole lines of what is in UDP.
+	udpPayload = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! )?\S+ > \S+: ` +
+		`(BOOTP/DHCP|NTP|dhcp6|RADIUS|SYSLOG|TFTP|SIP|domain|\d+\S* .*\(\d+\)$)`)
 	// Whole lines of these protocols.
-	wholeLine = regexp.MustCompile(`^\S+ (ARP, (Request|Reply)|IP6? \S+ > \S+: (UDP, length \d+$|ICMP echo|ICMP .*unreachable|ICMP time|(HBH )?` +
+	wholeLine = regexp.MustCompile(`^\S+ (ARP, (Request|Reply)|IP6? \S+ > \S+: (ICMP echo|ICMP .*unreachable|ICMP time|(HBH )?` +
 		`ICMP6, (echo|neighbor|router (s|a)|multicast listener report v2)))`)
 	// Time, addresses and ports of any other.
 	endsLine = regexp.MustCompile(`^\S+ IP6? (truncated-ip6? - \d+ bytes missing! )?\S+ > [0-9a-f.:]+:`)
 
 	ourVLAN = regexp.MustCompile(`vlan \d+, p \d, (DEI, )?`)
+	missing = regexp.MustCompile(`missing! ?`) // tcpdump has a space for IPv4 only
 	ourFrag = regexp.MustCompile(` \(frag \d+:\d+@\d+\+?\)$`)
 	mptcp   = regexp.MustCompile(`mptcp (\d+).*(\], length)`)
 )
@@ -64,6 +72,7 @@ func decoded(t pcapfile.LinkType) bool {
 
 // deviations are files in which lines differ, and why.
 var deviations = map[string]string{
+	"dns_udp_2.pcap":                         "cut within the answers: tcpdump says so only if it is within one",
 	"bgp-aigp-oobr.pcap":                     "tcpdump says of an MD5 option that it has no secret",
 	"bgp-bgp_capabilities_print-oobr-1.pcap": "flag AE, which tcpdump 4.99 doesn't print",
 	"bgp-bgp_capabilities_print-oobr-2.pcap": "flag AE",
@@ -84,13 +93,27 @@ var deviations = map[string]string{
 // compared takes the part out of two lines that they should have in common, and
 // says which kind it is: "" if there is nothing to compare.
 func compared(theirs, ours string) (want, got, kind string) {
+	theirs = missing.ReplaceAllString(theirs, "missing! ")
 	ours = ourFrag.ReplaceAllString(ourVLAN.ReplaceAllString(ours, ""), "")
 	switch {
 	case tcpLine.MatchString(theirs):
 		want = mptcp.ReplaceAllString(tcpLine.FindString(theirs), "mptcp $1$2")
-		return want, mptcp.ReplaceAllString(ours, "mptcp $1$2"), "TCP segments"
+		got = mptcp.ReplaceAllString(tcpLine.FindString(ours), "mptcp $1$2")
+		if payload := tcpPayload.FindStringSubmatchIndex(theirs); payload != nil {
+			_, more, _ := strings.Cut(ours, tcpLine.FindString(ours))
+			return want + theirs[payload[2]:], got + more, "payloads of TCP"
+		}
+		return want, got, "TCP segments"
+	case udpPayload.MatchString(theirs):
+		kind = udpPayload.FindStringSubmatch(theirs)[2]
+		if kind[0] < 'A' {
+			kind = "domain"
+		}
+		return theirs, ours, kind
+	case udpLine.MatchString(theirs):
+		return udpLine.FindString(theirs), udpLine.FindString(ours), "UDP"
 	case wholeLine.MatchString(theirs):
-		return theirs, ours, "lines of UDP, ICMP and ARP"
+		return theirs, ours, "lines of ICMP and ARP"
 	case endsLine.MatchString(theirs):
 		return endsLine.FindString(theirs), endsLine.FindString(ours), "addresses and ports of others"
 	}
@@ -137,7 +160,9 @@ func TestAgainstTcpdump(t *testing.T) {
 		assert.True(t, deviated[name], "%s no longer deviates", name)
 	}
 	t.Logf("%d files with %d packets: the same number of lines; equal: %v", files, packets, equal)
-	assert.Len(t, equal, 3)
+	for _, kind := range []string{"TCP segments", "payloads of TCP", "UDP", "domain", "BOOTP/DHCP", "NTP", "dhcp6", "RADIUS", "SYSLOG"} {
+		assert.NotZero(t, equal[kind], kind)
+	}
 }
 
 // TestTimesAgainstTcpdump compares whole lines in each style of time.
@@ -159,7 +184,8 @@ func TestTimesAgainstTcpdump(t *testing.T) {
 		p := decode.Printer{Time: style, Location: zone}
 		var got []string
 		each(t, path, func(_ int, pk *pcapfile.Packet) bool {
-			got = append(got, string(p.Append(nil, pk)))
+			text, _, _ := strings.Cut(string(p.Append(nil, pk)), ": DICOM ") // tcpdump has no such thing
+			got = append(got, text)
 			return true
 		})
 		assert.Equal(t, want, got, flag)

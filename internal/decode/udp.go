@@ -9,19 +9,28 @@ func (p *Printer) udpDatagram(d *datagram, v view) {
 		p.cut("udp")
 		return
 	}
+	p.protocol = "udp"
 	u := &p.udp
 	_ = u.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback) // an error is a length below udpSize
-	p.text("UDP")
 	length := int(u.Length)
 	switch {
 	case length == 0: // a jumbogram, RFC 2675, or segmentation offload
 		length = v.length
 	case length < udpSize:
-		p.text(", bad length ").int(int64(length)).text(" < ").int(udpSize)
-		return
-	case length > v.length && !d.fragment:
-		p.text(", bad length ").int(int64(length - udpSize)).text(" > ").int(int64(v.length - udpSize))
+		p.text("UDP, bad length ").int(int64(length)).text(" < ").int(udpSize)
 		return
 	}
-	p.length(length - udpSize)
+	available := length
+	if !d.fragment {
+		available = min(length, v.length)
+	}
+	payload := v.first(available).after(udpSize)
+	payload.length = available - udpSize // of a fragmented datagram as a whole
+	switch {
+	case p.payloadUDP(uint16(u.SrcPort), uint16(u.DstPort), payload):
+	case available < length:
+		p.text("UDP, bad length ").int(int64(length - udpSize)).text(" > ").int(int64(payload.length))
+	default:
+		p.text("UDP").length(payload.length)
+	}
 }
