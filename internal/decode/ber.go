@@ -64,7 +64,10 @@ var snmpPDUs = [...]string{
 	"V2Trap", "Report",
 }
 
-const snmpPDU = 0xa0 // the identifier of the first
+const (
+	snmpPDU     = 0xa0 // the identifier of the first
+	snmpGetBulk = 0xa5
+)
 
 // snmp names the PDU of an SNMP message. A community is as good as a password, and is
 // not printed.
@@ -106,10 +109,16 @@ func (p *Printer) snmp(v view) bool {
 // variables prints what a PDU is about, and of a response the integers too.
 func (p *Printer) variables(pdu berValue) {
 	rest := pdu.body
-	for range 3 { // request ID, error status, error index
-		if _, ok := rest.take(berInteger); !ok {
+	var numbers [3]int // request ID, error status, error index
+	for i := range numbers {
+		number, ok := rest.take(berInteger)
+		if !ok {
 			return
 		}
+		numbers[i], _ = number.number()
+	}
+	if pdu.tag == snmpGetBulk { // which has other numbers there
+		p.text(" N=").int(int64(numbers[1])).text(" M=").int(int64(numbers[2]))
 	}
 	list, ok := rest.take(berSequence)
 	if !ok {

@@ -32,7 +32,7 @@ func (p *Printer) bootp(v view) bool {
 // RFC 8415 section 7.3, as tcpdump calls them.
 var dhcp6Types = []string{
 	1: "solicit", 2: "advertise", 3: "request", 4: "confirm", 5: "renew", 6: "rebind", 7: "reply",
-	8: "release", 9: "decline", 10: "reconf", 11: "inf-req", 12: "relay-fwd", 13: "relay-reply",
+	8: "release", 9: "decline", 10: "reconfigure", 11: "inf-req", 12: "relay-fwd", 13: "relay-reply",
 	14: "leasequery", 15: "leasequery-reply", 16: "leasequery-done", 17: "leasequery-data",
 	18: "reconfigure-request", 19: "reconfigure-reply", 20: "dhcpv4-query", 21: "dhcpv4-response",
 }

@@ -30,7 +30,24 @@ const (
 // dicom names the PDUs of the DICOM upper layer that begin in a segment, PS3.8 section
 // 9.3. What data sets hold is patients' and is never printed.
 func (p *Printer) dicom(v view) {
-	for printed := 0; len(v.data) >= pduSize; {
+	p.pdus(v, 0)
+}
+
+// commandSegment names the command that a segment begins with, as dcmtk sends them, the
+// headers of PDU and value in a segment before.
+func (p *Printer) commandSegment(v view) {
+	size, ok := commandSize(v.data)
+	if !ok {
+		return
+	}
+	p.protocol = "dicom"
+	p.text(": DICOM ").command(v.data)
+	p.pdus(v.after(size), 1)
+}
+
+// pdus names the PDUs that v begins with, behind so many that are printed.
+func (p *Printer) pdus(v view, printed int) {
+	for len(v.data) >= pduSize && v.data[0] >= pduAssociateRQ && v.data[0] <= pduAbort {
 		body, ok := pduBody(v)
 		if !ok {
 			return

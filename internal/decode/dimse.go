@@ -8,6 +8,20 @@ func isCommand(b []byte) bool {
 	return len(b) >= 8 && binary.LittleEndian.Uint64(b) == 4<<32
 }
 
+// commandSize is how many bytes the command set has that b begins with. Such a set is
+// short, and begins with a SOP class or, of a cancellation, with the command field.
+func commandSize(b []byte) (size int, ok bool) {
+	const fixed, next, longest = 12, 4, 1 << 10
+	if len(b) < fixed+next || !isCommand(b) {
+		return 0, false
+	}
+	length := binary.LittleEndian.Uint32(b[8:])
+	element := binary.LittleEndian.Uint16(b[fixed+2:])
+	ok = length >= 8 && length <= longest && length%2 == 0 && b[fixed] == 0 && b[fixed+1] == 0 &&
+		(element == 0x0002 || element == 0x0003 || element == elementField)
+	return fixed + int(length), ok
+}
+
 // Elements of a command set, of group 0000, PS3.7 annex E.
 const (
 	elementField       = 0x0100

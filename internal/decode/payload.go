@@ -72,6 +72,8 @@ func (p *Printer) payloadTCP(src, dst uint16, v view) {
 		p.firstLine(v)
 	case first == mllpStart:
 		p.hl7(v)
+	case first == 0 && v.data[4] == 4:
+		p.commandSegment(v)
 	case first == 0:
 		p.smb(v)
 	case first == berSequence && (isLDAP(src) || isLDAP(dst)):

@@ -40,8 +40,12 @@ func (p *Printer) quic(v view) bool {
 		case version == quicV2:
 			p.mark(printed == 1, "v2 ")
 			kind = (kind + 3) & 3
-		default:
+		case version>>8 == 0xff0000:
 			p.text("draft-").uint(version & 0xff).text(" ")
+		default:
+			// So that the other side negotiates; what its types are nobody says.
+			p.text("reserved version 0x").hexInt(int(version))
+			return true
 		}
 		p.text(quicTypes[kind])
 		v = v.after(next)

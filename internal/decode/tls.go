@@ -162,14 +162,15 @@ func (p *Printer) handshakes(v view, encrypted bool, printed *int) bool {
 			p.text("Handshake (encrypted)")
 			return true
 		}
-		p.text(handshakeNames[kind])
 		body := v.after(header).first(length)
 		body.length = length
 		switch kind {
 		case clientHello:
-			p.clientHello(body)
+			p.text("ClientHello").clientHello(body)
 		case serverHello:
 			p.serverHello(body)
+		default:
+			p.text(handshakeNames[kind])
 		}
 		v = v.after(header + length)
 	}
@@ -293,7 +294,9 @@ func (p *Printer) serverHello(v view) {
 		}
 	}
 	if len(random) == 32 && string(random[:4]) == helloRetry {
-		p.text(" (HelloRetryRequest)")
+		p.text("HelloRetryRequest") // has the same type
+	} else {
+		p.text("ServerHello")
 	}
 	if version != 0 {
 		p.text(" ").tlsVersion(version)
