@@ -16,8 +16,8 @@ import (
 	"netcap/pcapfile"
 )
 
-// maxLine bounds a line: an ARP packet with addresses of 255 bytes is the
-// longest there is.
+// maxLine bounds a line: an ARP packet with addresses of 255 bytes, and DNS in many
+// tunnels, are the longest there are.
 const maxLine = 4096
 
 // FuzzAppend prints any bytes as any link type. What comes out is one line of
@@ -35,6 +35,7 @@ func FuzzAppend(f *testing.F) {
 		got := fresh.Append([]byte("before|"), pk)
 		require.Equal(t, "before|", string(got[:7]))
 		require.Less(t, len(got), maxLine)
+		require.NotContains(t, string(got), "[malformed packet]")
 		require.True(t, utf8.Valid(got), "%q", got)
 		for _, r := range string(got) {
 			require.True(t, unicode.IsPrint(r), "%q in %q", r, got)
@@ -46,6 +47,12 @@ func FuzzAppend(f *testing.F) {
 // seedFromCorpus adds the first packets of each file.
 func seedFromCorpus(f *testing.F) {
 	f.Add(uint16(1), uint32(0), []byte{})
+	for _, data := range everyday(f) {
+		f.Add(uint16(pcapfile.LinkTypeRaw), uint32(len(data)), data)
+	}
+	for _, data := range dnsPackets(f)[600:] {
+		f.Add(uint16(pcapfile.LinkTypeRaw), uint32(len(data)), data)
+	}
 	if os.Getenv("NETCAP_CORPUS") == "" && !corpusNearby() {
 		return // the fuzzer runs without it as well
 	}
