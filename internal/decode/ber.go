@@ -39,7 +39,7 @@ func ber(v view) (value berValue, ok bool) {
 
 // number is a small integer.
 func (b *berValue) number() (n int, ok bool) {
-	if len(b.body.data) < 1 || len(b.body.data) > 4 || len(b.body.data) < b.body.length {
+	if len(b.body.data) < 1 || len(b.body.data) > 3 || len(b.body.data) < b.body.length {
 		return 0, false
 	}
 	for _, c := range b.body.data {
@@ -72,6 +72,12 @@ const (
 // snmp names the PDU of an SNMP message. A community is as good as a password, and is
 // not printed.
 func (p *Printer) snmp(v view) bool {
+	if len(v.data) < 5 && len(v.data) < v.length {
+		p.protocol = "snmp"
+		p.text("  ")
+		p.cut("snmp")
+		return true
+	}
 	message, ok := v.take(berSequence)
 	if !ok {
 		return false
@@ -103,6 +109,10 @@ func (p *Printer) snmp(v view) bool {
 	}
 	p.text(" ").text(snmpPDUs[pdu.tag-snmpPDU]).text("(").int(int64(pdu.body.length)).text(") ")
 	p.variables(pdu)
+	if len(v.data) < v.length || message.body.length > len(message.body.data) {
+		p.text(" ")
+		p.cut("snmp")
+	}
 	return true
 }
 
@@ -115,7 +125,7 @@ func (p *Printer) variables(pdu berValue) {
 		if !ok {
 			return
 		}
-		numbers[i], _ = number.number()
+		numbers[i], _ = number.number() // request IDs are longer, and not printed
 	}
 	if pdu.tag == snmpGetBulk { // which has other numbers there
 		p.text(" N=").int(int64(numbers[1])).text(" M=").int(int64(numbers[2]))

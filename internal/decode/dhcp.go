@@ -4,15 +4,16 @@ package decode
 func (p *Printer) bootp(v view) bool {
 	const request, reply, ethernet = 1, 2, 1
 	p.protocol = "dhcp"
-	p.text("BOOTP/DHCP, ")
-	if len(v.data) < 4 {
+	if len(v.data) == 0 {
+		p.text(" ")
 		p.cut("bootp")
 		return true
 	}
+	p.text("BOOTP/DHCP, ")
 	switch op := v.data[0]; op {
 	case request:
 		p.text("Request")
-		if v.data[1] == ethernet && v.data[2] == 6 {
+		if len(v.data) < 3 || v.data[1] == ethernet && v.data[2] == 6 {
 			if len(v.data) < 34 {
 				p.text(" ")
 				p.cut("bootp")

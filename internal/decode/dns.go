@@ -102,7 +102,7 @@ func (p *Printer) domain(m *dnsMessage) {
 	} else {
 		p.mark(flags&dnsRecursionDesired != 0, "+").mark(flags&dnsCheckingDisabled != 0, "%")
 		if flags&dnsUnusual != 0 {
-			p.text(" [b2&3=0x").hexInt(flags).text("]")
+			p.text(" [b2&3=0x").hexInt(int64(flags)).text("]")
 		}
 		expected, unexpected := questions, answers
 		letter, other := "q]", "a]"

@@ -5,8 +5,14 @@
 //
 // It reads headers with gopacket's layers and makes no Packet of them. What it
 // does not do: look up names, follow connections (sequence numbers are those of
-// the header), put fragments together, check checksums, or look into what TCP
-// and UDP carry.
+// the header), put fragments or segments together, or check checksums.
+//
+// What a datagram or segment carries is named if it begins there: as tcpdump does
+// where it does, and in its manner where it doesn't (TLS, QUIC, DICOM, SMB, LDAP,
+// HL7). Datagrams are known by their ports, but QUIC; segments by what they begin
+// with, on any port. Where the middle of a message can be told from a beginning by
+// the port alone, nothing is printed. Nothing is printed of data sets, of messages
+// about patients, nor of passwords and communities.
 //
 // Packets are not trusted. A line is one line whatever is in the packet, has no
 // control characters, and is printed in bounded time and memory.
@@ -17,5 +23,5 @@
 //
 // A protocol is a method of Printer that takes a view of its bytes; it is made
 // known in the one switch of the layer beneath: link.go by link type and by
-// EtherType, ip.go by IP protocol.
+// EtherType, ip.go by IP protocol, payload.go by port or first bytes.
 package decode

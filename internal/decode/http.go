@@ -8,7 +8,7 @@ func (p *Printer) firstLine(v view) {
 	const ssh = "SSH-"
 	if len(v.data) >= len(ssh) && string(v.data[:len(ssh)]) == ssh {
 		p.protocol = "ssh"
-		p.text(": SSH: ").clipped(textLine(v.data))
+		p.text(": SSH: ").line(v, "ssh")
 		return
 	}
 	name, protocol := textProtocol(v.data)
@@ -16,7 +16,7 @@ func (p *Printer) firstLine(v view) {
 		return
 	}
 	p.protocol = protocol
-	p.text(": ").text(name).text(": ").clipped(textLine(v.data))
+	p.text(": ").text(name).text(": ").line(v, protocol)
 }
 
 // sip prints the first line of SIP, RFC 3261 section 7.
@@ -25,8 +25,18 @@ func (p *Printer) sip(v view) bool {
 		return false
 	}
 	p.protocol = "sip"
-	p.text("SIP: ").clipped(textLine(v.data))
+	p.text("SIP: ").line(v, "sip")
 	return true
+}
+
+// line prints the first line, and says so if the capture cut it.
+func (p *Printer) line(v view, protocol string) {
+	line := textLine(v.data)
+	p.clipped(line)
+	if len(line) == len(v.data) && v.length > len(line) {
+		p.text(" ")
+		p.cut(protocol)
+	}
 }
 
 // textLine is the first line, without its end.

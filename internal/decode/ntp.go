@@ -7,10 +7,12 @@ var ntpModes = [8]string{
 }
 
 func (p *Printer) ntp(v view) bool {
-	if len(v.data) == 0 {
-		return false
-	}
 	p.protocol = "ntp"
+	if len(v.data) == 0 {
+		p.text(" ")
+		p.cut("ntp")
+		return true
+	}
 	p.text("NTPv").int(int64(v.data[0] >> 3 & 7)).text(", ").text(ntpModes[v.data[0]&7]).length(v.length)
 	return true
 }

@@ -20,7 +20,11 @@ func (p *Printer) payloadUDP(src, dst uint16, v view) bool {
 	return p.quic(v)
 }
 
-// udpPort is what a port announces, nil for none.
+// udpPort is what a port announces, nil for none. Each prints in place of "UDP, length"
+// and returns true, or prints nothing. A tunnel takes a line here as well:
+//
+//	case 4789:
+//		return func(p *Printer, v view) bool { p.vxlan(v); return true }
 func udpPort(port uint16) func(*Printer, view) bool {
 	switch port {
 	case 53:
@@ -125,8 +129,8 @@ func (p *Printer) lookup(names []string, n int, prefix string) *Printer {
 func (v view) uint16At(at int) int { return int(binary.BigEndian.Uint16(v.data[at:])) }
 
 // hexInt prints a number in hexadecimal, without zeros before it.
-func (p *Printer) hexInt(n int) *Printer {
-	p.out = strconv.AppendInt(p.out, int64(n), 16)
+func (p *Printer) hexInt(n int64) *Printer {
+	p.out = strconv.AppendInt(p.out, n, 16)
 	return p
 }
 

@@ -1,6 +1,9 @@
 package decode
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 const (
 	quicLong  = 0x80 // header form, RFC 8999 section 5.1
@@ -44,7 +47,7 @@ func (p *Printer) quic(v view) bool {
 			p.text("draft-").uint(version & 0xff).text(" ")
 		default:
 			// So that the other side negotiates; what its types are nobody says.
-			p.text("reserved version 0x").hexInt(int(version))
+			p.text("reserved version 0x").hexInt(int64(version))
 			return true
 		}
 		p.text(quicTypes[kind])
@@ -107,10 +110,12 @@ func (r *tlsReader) varint() int {
 		return 0
 	}
 	size := 1 << (r.b[0] >> 6)
-	n := r.number(min(size, 4))
 	if size == 8 {
-		n = n<<32&0x3fffffff_ffffffff | r.number(4)
-		return n & 0x7fffffff
+		// Nothing in a datagram is as long as the upper half may say.
+		if r.number(4)&0x3fffffff != 0 {
+			r.short = true
+		}
+		return r.number(4) & math.MaxInt32
 	}
-	return n & (1<<(size*8-2) - 1)
+	return r.number(size) & (1<<(size*8-2) - 1)
 }

@@ -13,12 +13,20 @@ var syslogSeverities = [8]string{
 
 // syslog prints facility and severity of a message, but not its text.
 func (p *Printer) syslog(v view) bool {
-	priority, n := 0, 1
-	for n < len(v.data) && n < 4 && v.data[n] >= '0' && v.data[n] <= '9' {
-		priority = priority*10 + int(v.data[n]-'0')
+	b := v.data
+	n := 1
+	priority := 0
+	for n < len(b) && n < 4 && b[n] >= '0' && b[n] <= '9' {
+		priority = priority*10 + int(b[n]-'0')
 		n++
 	}
-	if n == 1 || n >= len(v.data) || v.data[0] != '<' || v.data[n] != '>' || priority>>3 >= len(syslogFacilities) {
+	switch {
+	case n >= len(b) && len(b) < v.length:
+		p.protocol = "syslog"
+		p.text(" ")
+		p.cut("syslog")
+		return true
+	case n == 1 || n >= len(b) || b[0] != '<' || b[n] != '>' || priority>>3 >= len(syslogFacilities):
 		return false
 	}
 	p.protocol = "syslog"

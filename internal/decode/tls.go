@@ -244,15 +244,16 @@ func (p *Printer) clientHello(v view) {
 			}
 		}
 	}
-	if version != 0 {
+	short := r.short || len(v.data) < v.length
+	if version != 0 && !(short && version == 0x303) { // 1.3 may be offered behind
 		p.text(" ").tlsVersion(version)
 	}
 	if len(name) > 0 {
 		p.text(" sni ").clipped(name)
 	}
 	p.alpn(protocols)
-	if r.short || len(v.data) < v.length {
-		p.text(" …") // it goes on in another segment, or was not captured
+	if short {
+		p.text("…") // it goes on in another segment, or was not captured
 	}
 }
 
@@ -303,7 +304,7 @@ func (p *Printer) serverHello(v view) {
 	}
 	p.alpn(protocols)
 	if r.short || len(v.data) < v.length {
-		p.text(" …")
+		p.text("…")
 	}
 }
 
