@@ -10,9 +10,9 @@
 // What a datagram or segment carries is named if it begins there: as tcpdump does
 // where it does, and in its manner where it doesn't (TLS, QUIC, DICOM, SMB, LDAP,
 // HL7). Datagrams are known by their ports, but QUIC; segments by what they begin
-// with, on any port. Where the middle of a message can be told from a beginning by
-// the port alone, nothing is printed. Nothing is printed of data sets, of messages
-// about patients, nor of passwords and communities.
+// with, on any port. Of what goes on in a later segment nothing is said. Data sets of
+// DICOM, fields of HL7 but the type, and communities of SNMP are never printed; the
+// first lines of HTTP and SIP are, as by tcpdump, whatever is in their addresses.
 //
 // Packets are not trusted. A line is one line whatever is in the packet, has no
 // control characters, and is printed in bounded time and memory.

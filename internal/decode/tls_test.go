@@ -8,13 +8,17 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"netcap/internal/testenv"
 )
 
 // talk has Go's client and server shake hands, exchange a line and close.
@@ -144,4 +148,50 @@ func tlsSamples(t testing.TB) (hello, data []byte) {
 	packets := talk(t, &tls.Config{ServerName: "pacs.example.org", InsecureSkipVerify: true, NextProtos: []string{"h2"}},
 		&tls.Config{Certificates: []tls.Certificate{certificate(t)}})
 	return packets[0][40:], packets[3][40:]
+}
+
+// TestCorpusAgainstTshark holds TLS and QUIC in the corpus to tshark's fields.
+func TestCorpusAgainstTshark(t *testing.T) {
+	hellos := 0
+	for _, name := range []string{"tls_ok.pcap", "tls_plain_server.pcap"} {
+		path := filepath.Join(testenv.Corpus(t), "dicom", name)
+		lines := oursOf(t, path)
+		for _, row := range tshark(t, path, "tls.handshake.type", "frame.number", "tls.handshake.type") {
+			want := map[string]string{"1": "TLS ClientHello 1.3", "2": "TLS ServerHello 1.3, ChangeCipherSpec, Application Data"}[row[1]]
+			assert.Equal(t, want, payloadOf(lines[number(t, row[0])-1]), "%s packet %s", name, row[0])
+			hellos++
+		}
+	}
+	assert.Equal(t, 3, hellos)
+
+	path := filepath.Join(testenv.Corpus(t), "captures", "quic_vn.pcap")
+	lines := oursOf(t, path)
+	long := make(map[int]bool)
+	for _, row := range tshark(t, path, "quic.header_form == 1", "frame.number", "quic.version", "quic.long.packet_type") {
+		n := number(t, row[0])
+		long[n] = true
+		got := payloadOf(lines[n-1])
+		switch {
+		case strings.HasPrefix(row[1], "0x00000000"):
+			assert.Equal(t, "QUIC Version Negotiation", got)
+		case strings.HasPrefix(row[1], "0x00000001"):
+			want := make([]string, 0, 2)
+			for kind := range strings.SplitSeq(row[2], ",") {
+				want = append(want, map[string]string{"0": "Initial", "1": "0-RTT", "2": "Handshake", "3": "Retry"}[kind])
+			}
+			assert.Equal(t, "QUIC v1 "+strings.Join(want, ", "), got, "packet %d", n)
+		default:
+			assert.Equal(t, "QUIC reserved version "+strings.Split(row[1], ",")[0], got)
+		}
+	}
+	for n, text := range lines {
+		assert.Equal(t, long[n+1], strings.Contains(text, ": QUIC "), text)
+	}
+	t.Logf("%d datagrams of QUIC with long headers, %d hellos equal", len(long), hellos)
+}
+
+func number(t testing.TB, text string) int {
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
 }
