@@ -24,6 +24,9 @@ var icmp6Names = map[uint8]string{
 	layers.ICMPv6TypeMLDv1MulticastListenerReportMessage:   "multicast listener report",
 	layers.ICMPv6TypeMLDv1MulticastListenerDoneMessage:     "multicast listener done",
 	layers.ICMPv6TypeMLDv2MulticastListenerReportMessageV2: "multicast listener report v2",
+
+	138: "router renumbering", 139: "who-are-you request", 140: "who-are-you reply", 144: "ha discovery request",
+	145: "ha discovery reply", 146: "mobile router solicitation", 147: "mobile router advertisement", 155: "RPL",
 }
 
 // unreachable6 are the codes of destination unreachable that name no port,

@@ -86,6 +86,8 @@ func (p *Printer) transport(d *datagram, protocol layers.IPProtocol, v view) {
 		p.ipv4(v)
 	case layers.IPProtocolIPv6:
 		p.ipv6(v)
+	case protocolEthernet:
+		p.etherFrame(v)
 	case layers.IPProtocolIGMP:
 		p.igmp(v)
 	case layers.IPProtocolGRE:
@@ -124,7 +126,8 @@ const (
 	protocolEIGRP  layers.IPProtocol = 88
 	protocolPIM    layers.IPProtocol = 103
 	protocolIPComp layers.IPProtocol = 108
-	protocolPGM    layers.IPProtocol = 113
+
+	protocolEthernet layers.IPProtocol = 143 // RFC 8986
 )
 
 // protocolNames are protocols that are named; not all are decoded.
@@ -159,13 +162,17 @@ const (
 )
 
 func (p *Printer) ipv4(v view) {
-	p.version("IP ")
-	if !p.nest() {
-		return
-	}
 	b := v.data
 	if len(b) > 0 && b[0]>>4 != 4 {
-		p.wrongVersion(b[0] >> 4)
+		p.color(sgrError).text("IP").uint(uint32(b[0] >> 4))
+		if b[0]>>4 == 6 {
+			p.text(", wrong link-layer encapsulation")
+		}
+		p.text(" (invalid)").color(sgrReset)
+		return
+	}
+	p.version("IP ")
+	if !p.nest() {
 		return
 	}
 	if len(b) < ip4Size {
@@ -236,11 +243,6 @@ func (p *Printer) version(name string) {
 	}
 }
 
-// wrongVersion is a packet that isn't what the header before it announces.
-func (p *Printer) wrongVersion(n uint8) {
-	p.wrong("[version ").uint(uint32(n)).text("], wrong link-layer encapsulation")
-}
-
 const ip6Size = 40
 
 func (p *Printer) ipv6(v view) {
@@ -250,7 +252,7 @@ func (p *Printer) ipv6(v view) {
 	}
 	b := v.data
 	if len(b) > 0 && b[0]>>4 != 6 {
-		p.wrongVersion(b[0] >> 4)
+		p.wrong("version error: ").uint(uint32(b[0] >> 4)).text(" != 6")
 		return
 	}
 	if len(b) < ip6Size {

@@ -90,6 +90,8 @@ func (p *Printer) etherType(t layers.EthernetType, v view) {
 		p.slow(v)
 	case layers.EthernetTypeEAPOL:
 		p.eapol(v)
+	case etherTypeNSH:
+		p.nsh(v)
 	case etherTypeLoopback:
 		p.loopbackTest(v)
 	case layers.EthernetTypeTransparentEthernetBridging:
@@ -103,6 +105,7 @@ func (p *Printer) etherType(t layers.EthernetType, v view) {
 const (
 	etherTypeRARP     layers.EthernetType = 0x8035
 	etherTypeSlow     layers.EthernetType = 0x8809
+	etherTypeNSH      layers.EthernetType = 0x894f
 	etherTypeLoopback layers.EthernetType = 0x9000
 )
 
@@ -322,7 +325,7 @@ func (p *Printer) sllPayload(protocol uint16, v view) {
 	case protocol == protocol8023:
 		p.linkEnds(v)
 		p.protocol = "ipx"
-		p.text("IPX").length(v.length)
+		p.ipx(" 802.3", v)
 	case protocol < minEtherType:
 		p.linkEnds(v)
 		p.text("protocol ").hex16(protocol).length(v.length)
@@ -342,7 +345,7 @@ func (p *Printer) rawIP(v view) {
 	case 6:
 		p.ipv6(v)
 	default:
-		p.text("IP version ").uint(uint32(version)).length(v.length)
+		p.wrong("unknown ip ").uint(uint32(version))
 	}
 }
 

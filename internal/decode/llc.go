@@ -37,7 +37,7 @@ func (p *Printer) llcFrame(v view) {
 	if dsap == 0xff && ssap == 0xff { // Novell's 802.3, without LLC
 		p.linkEnds(v)
 		p.protocol = "ipx"
-		p.text("IPX 802.3").length(v.length)
+		p.ipx(" 802.3", v)
 		return
 	}
 	control, header := uint16(v.data[2]), 3
@@ -67,7 +67,7 @@ func (p *Printer) llcFrame(v view) {
 		p.stp(v)
 	case dsap == sapIPX && ssap == sapIPX && control == llcUI:
 		p.protocol = "ipx"
-		p.text("IPX 802.2").length(v.length)
+		p.ipx(" 802.2", v)
 	case dsap == sapISO && ssap == sapISO && control == llcUI:
 		p.osi(v)
 	case dsap == 0x06 && ssap == 0x06 && control == llcUI:
@@ -77,6 +77,13 @@ func (p *Printer) llcFrame(v view) {
 	default:
 		p.text("LLC, dsap ").hex8(dsap).text(", ssap ").hex8(ssap).text(", ctrl ").hex16(control).length(v.length)
 	}
+}
+
+// ipx names IPX, and the frame it is in as the header of the link layer has it.
+func (p *Printer) ipx(frame string, v view) {
+	p.word("IPX")
+	p.linkName(frame)
+	p.length(v.length)
 }
 
 // Organizations whose protocol numbers are known here.
@@ -151,6 +158,10 @@ func (p *Printer) snapFrame(v view) {
 	if p.LinkHeader {
 		p.text("not decoded")
 		return
+	}
+	if p.mac.src != nil {
+		p.macs().text(" ")
+		v.length = p.frame
 	}
 	p.text("SNAP, oui ").ouiName(oui).text(", ").pidName(oui, pid).length(v.length)
 }

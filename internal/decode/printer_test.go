@@ -156,7 +156,7 @@ func TestAppend(t *testing.T) {
 		{"half a vlan tag", 1, macs + "8100 00", "[|vlan]"},
 		{"half an ip header", 1, macs + "0800 4500", "IP [|ip]"},
 		{"half an ipv6 header", 1, macs + "86dd 6000", "IP6 [|ip6]"},
-		{"wrong version", 1, macs + "0800" + strings.Repeat("65", 20), "IP [version 6], wrong link-layer encapsulation"},
+		{"wrong version", 1, macs + "0800" + strings.Repeat("65", 20), "IP6, wrong link-layer encapsulation (invalid)"},
 		{"half an arp packet", 1, macs + "0806 0001 0800 06 04", "[|arp]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,7 +14,11 @@ func (p *Printer) ospf(v view) {
 		return
 	}
 	names := []string{"", "Hello", "Database Description", "LS-Request", "LS-Update", "LS-Ack"}
-	p.routed("OSPF", v.data[0], names, v.data[1]).length(v.length)
+	length := v.length
+	if len(v.data) >= 4 { // what is behind it are signatures
+		length = int(binary.BigEndian.Uint16(v.data[2:]))
+	}
+	p.routed("OSPF", v.data[0], names, v.data[1]).length(length)
 }
 
 // eigrp prints EIGRP, RFC 7868 section 6.
@@ -35,7 +39,7 @@ func (p *Printer) pim(v view) {
 		return
 	}
 	names := []string{
-		"Hello", "Register", "Register-Stop", "Join / Prune", "Bootstrap", "Assert", "Graft", "Graft-ACK",
+		"Hello", "Register", "Register Stop", "Join / Prune", "Bootstrap", "Assert", "Graft", "Graft-ACK",
 		"Candidate RP Advertisement", "Prune-Refresh", "DF-Election", "ECMP Redirect", "PIM Flooding Mechanism",
 	}
 	p.routed("PIM", v.data[0]>>4, names, v.data[0]&0xf).length(v.length)
@@ -73,7 +77,7 @@ func (p *Printer) rsvp(v view) {
 		"", "Path", "Resv", "PathErr", "ResvErr", "PathTear", "ResvTear", "ResvConf", "", "", "", "", "Bundle", "ACK", "",
 		"Summary Refresh", "", "", "", "", "Hello",
 	}
-	p.word("RSVP").text("v").uint(uint32(v.data[0] >> 4)).text(" ").lookup(names, int(v.data[1]), "unknown-")
+	p.word("RSVP").text("v").uint(uint32(v.data[0]>>4)).text(" ").lookup(names, int(v.data[1]), "unknown-")
 	p.text(" Message, length: ").int(int64(v.length))
 }
 
@@ -101,7 +105,8 @@ func (p *Printer) igmp(v view) {
 	case dvmrp:
 		p.text("dvmrp").length(v.length)
 	case pim1:
-		p.text("pimv1").length(v.length)
+		names := []string{"Query", "Register", "Register-stop", "Join/Prune", "RP-reachable", "Assert", "Graft", "Graft-ACK"}
+		p.text("pimv1 ").lookup(names, int(b[1]), "type ")
 	case mtraceReply:
 		p.text("mresp").length(v.length)
 	case mtrace:

@@ -12,6 +12,9 @@ var sctpNames = []string{
 	"COOKIE ACK", "ECN ECHO", "CWR", "SHUTDOWN COMPLETE", "AUTH",
 }
 
+// sctpPayloads are payload protocol identifiers, from the IANA registry.
+var sctpPayloads = []string{"", "IUA", "M2UA", "M3UA", "SUA", "M2PA", "V5UA", "H.248", "BICC/Q.2150.3", "TALI"}
+
 // Chunks that have more than a name.
 const (
 	sctpData     = 0
@@ -101,7 +104,13 @@ func (p *Printer) chunk(kind, flags uint8, b []byte) {
 		if flags&7 != 0 {
 			p.text(" ")
 		}
-		p.text("[TSN: ").uint(at(0)).text("] [SID: ").uint(at16(4)).text("] [SSEQ ").uint(at16(6)).text("] [PPID 0x").hexInt(int64(at(8))).text("] ")
+		p.text("[TSN: ").uint(at(0)).text("] [SID: ").uint(at16(4)).text("] [SSEQ ").uint(at16(6)).text("] [PPID ")
+		if id := at(8); id > 0 && int(id) < len(sctpPayloads) {
+			p.text(sctpPayloads[id])
+		} else {
+			p.text("0x").hexInt(int64(id))
+		}
+		p.text("] ")
 	case (kind == sctpInit || kind == sctpInitAck) && len(b) >= 16:
 		p.text("[init tag: ").uint(at(0)).text("] [rwnd: ").uint(at(4)).text("] [OS: ").uint(at16(8))
 		p.text("] [MIS: ").uint(at16(10)).text("] [init TSN: ").uint(at(12)).text("] ")

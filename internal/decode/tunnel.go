@@ -359,11 +359,51 @@ func (p *Printer) vxlan(v view) bool {
 	case next == ip6:
 		p.ipv6(v)
 	case next == nsh:
-		p.text("NSH").length(v.length)
+		p.nsh(v)
 	default:
 		p.text("next protocol ").uint(uint32(next)).length(v.length)
 	}
 	return true
+}
+
+// nsh prints a network service header, RFC 8300 section 2.
+func (p *Printer) nsh(v view) {
+	if !p.nest() {
+		return
+	}
+	p.protocol = "nsh"
+	p.word("NSH").text(", ")
+	b := v.data
+	if len(b) < 8 {
+		p.cut("nsh")
+		return
+	}
+	p.text("flags [")
+	if b[0]&0x20 != 0 {
+		p.text("O")
+	} else {
+		p.text("none")
+	}
+	p.text("]")
+	p.text(", service-path-id 0x").hexDigits(binary.BigEndian.Uint32(b[4:])>>8, 6).text(", service-index 0x").hexInt(int64(b[7])).text(": ")
+	size, next := int(b[1]&0x3f)*4, b[3]
+	if size < 8 || len(b) < size {
+		p.cut("nsh")
+		return
+	}
+	v = v.after(size)
+	switch next {
+	case 1:
+		p.ipv4(v)
+	case 2:
+		p.ipv6(v)
+	case 3:
+		p.etherFrame(v)
+	case 5:
+		p.mpls(v)
+	default:
+		p.text("next protocol ").uint(uint32(next)).length(v.length)
+	}
 }
 
 // geneve prints Geneve, RFC 8926.
