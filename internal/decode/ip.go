@@ -371,7 +371,7 @@ func (p *Printer) routing(b []byte) {
 		}
 	case routingSegment:
 		p.text(", last-entry=").uint(uint32(b[4]))
-		if b[5] != 0 {
+		if b[5] != 0 || p.Verbose > 0 {
 			p.text(", flags=0x").hexInt(int64(b[5]))
 		}
 		p.text(", tag=").hexInt(int64(binary.BigEndian.Uint16(b[6:])))

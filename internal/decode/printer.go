@@ -25,8 +25,9 @@ type Printer struct {
 	Names map[netip.Addr]string
 	// LinkHeader prints the header of the link layer too, as tcpdump -e does.
 	LinkHeader bool
-	// Verbose prints more of headers, and checks checksums, as tcpdump -v does;
-	// a packet may take several lines then. There is one level of it.
+	// Verbose prints more of the headers of IP, and checks checksums, as tcpdump -v
+	// does; a packet may take several lines then. From 2 on the checksums of UDP in
+	// IPv4 are checked too.
 	Verbose int
 	// Quiet prints less: of TCP and UDP only how much they carry.
 	Quiet bool

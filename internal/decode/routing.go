@@ -83,7 +83,11 @@ func (p *Printer) rsvp(v view) {
 
 // igmp prints IGMP, RFC 1112, 2236 and 3376.
 func (p *Printer) igmp(v view) {
-	p.word("igmp").text(" ")
+	p.word("igmp")
+	if p.Quiet {
+		return
+	}
+	p.text(" ")
 	b := v.data
 	if len(b) < 8 {
 		p.cut("igmp")

@@ -265,10 +265,9 @@ func (p *Printer) gre1(flags, protocol uint16, v view, length int) {
 		p.text("gre-proto-0x").hexInt(int64(protocol))
 		return
 	}
-	if len(v.data) >= 2 && v.data[0] == 0xff && v.data[1] == 0x03 {
-		v = v.after(2)
+	if p.nest() {
+		p.pppFrame(v)
 	}
-	p.ppp(v)
 }
 
 // erspan prints a mirrored frame, draft-foschiano-erspan-03. The first type has no

@@ -20,7 +20,7 @@ func (p *Printer) udpDatagram(d *datagram, v view) {
 		p.text("UDP, bad length ").int(int64(length)).text(" < ").int(udpSize)
 		return
 	}
-	if p.Verbose > 0 && !p.Quiet {
+	if !p.Quiet && (p.Verbose > 1 || p.Verbose > 0 && d.v6) {
 		p.udpChecksum(d, v.first(length))
 	}
 	available := length

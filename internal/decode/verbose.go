@@ -135,7 +135,7 @@ func (p *Printer) ipv6Options(b []byte) {
 		case b[0] == optionRouterAlert && len(value) == 2:
 			p.text("(rtalert: 0x").hex(string(value)).text(") ")
 		case b[0] == optionJumbo && len(value) == 4:
-			p.text("(jumbo: ").uint(binary.BigEndian.Uint32(value)).text(") ")
+			p.text("(jumbo: ").uint(binary.BigEndian.Uint32(value)).text(")  ")
 		default:
 			p.text("(opt_type 0x").hex(string(b[:1])).text(": len=").int(int64(len(value))).text(") ")
 		}
