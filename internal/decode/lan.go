@@ -9,7 +9,11 @@ func (p *Printer) lldp(v view) {
 	for b := v.data; len(b) >= 2; {
 		head := binary.BigEndian.Uint16(b)
 		kind, size := head>>9, int(head&0x1ff)
-		if kind == end || len(b) < 2+size {
+		if kind == end {
+			return
+		}
+		if len(b) < 2+size {
+			p.text(" ").cut("lldp")
 			return
 		}
 		if kind == systemName {

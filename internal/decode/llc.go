@@ -193,13 +193,12 @@ func (p *Printer) stp(v view) {
 	p.protocol = "stp"
 	b := v.data
 	p.word("STP")
-	if len(b) < 4 {
+	if len(b) < 3 {
 		p.text(" ").cut("stp")
 		return
 	}
 	const topologyChange = 0x80
-	version, kind := b[2], b[3]
-	switch version {
+	switch version := b[2]; version {
 	case 0:
 		p.text(" 802.1d")
 	case 2:
@@ -212,6 +211,11 @@ func (p *Printer) stp(v view) {
 		p.text(" Unknown STP protocol (").hex8(version).text(")")
 		return
 	}
+	if len(b) < 4 {
+		p.text(" ").cut("stp")
+		return
+	}
+	version, kind := b[2], b[3]
 	switch kind {
 	case 0:
 		p.text(", Config")

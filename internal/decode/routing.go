@@ -15,8 +15,9 @@ func (p *Printer) ospf(v view) {
 	}
 	names := []string{"", "Hello", "Database Description", "LS-Request", "LS-Update", "LS-Ack"}
 	length := v.length
-	if len(v.data) >= 4 { // what is behind it are signatures
-		length = int(binary.BigEndian.Uint16(v.data[2:]))
+	const version2, authCryptographic = 2, 2
+	if b := v.data; len(b) >= 24 && b[0] == version2 && binary.BigEndian.Uint16(b[14:]) == authCryptographic {
+		length -= int(b[19]) // behind the packet is the digest, RFC 2328 appendix D.3
 	}
 	p.routed("OSPF", v.data[0], names, v.data[1]).length(length)
 }
@@ -34,7 +35,7 @@ func (p *Printer) eigrp(v view) {
 
 // pim prints PIM, RFC 7761 section 4.9.
 func (p *Printer) pim(v view) {
-	if len(v.data) < 4 {
+	if len(v.data) < 1 {
 		p.cut("pim")
 		return
 	}
@@ -48,16 +49,24 @@ func (p *Printer) pim(v view) {
 // vrrp prints VRRP, RFC 5798 section 5 and RFC 3768 section 5.
 func (p *Printer) vrrp(d *datagram, v view) {
 	b := v.data
-	if len(b) < 8 {
+	if len(b) < 6 {
 		p.cut("vrrp")
 		return
 	}
 	version := b[0] >> 4
-	p.word("VRRP").text("v").uint(uint32(version)).text(", ").lookup([]string{"", "Advertisement"}, int(b[0]&0xf), "[type#").text(", ")
-	if d.ttl != 255 {
-		p.text("(ttl ").uint(uint32(d.ttl)).text("), ")
+	p.word("VRRP").text("v").uint(uint32(version))
+	if kind := b[0] & 0xf; kind == 1 {
+		p.text(", Advertisement")
+	} else {
+		p.text(", unknown type (").uint(uint32(kind)).text(")")
 	}
-	p.text("vrid ").uint(uint32(b[1])).text(", prio ").uint(uint32(b[2]))
+	if d.ttl != 255 {
+		p.text(", (ttl ").uint(uint32(d.ttl)).text(")")
+	}
+	if version != 2 && version != 3 {
+		return
+	}
+	p.text(", vrid ").uint(uint32(b[1])).text(", prio ").uint(uint32(b[2]))
 	if version == 2 {
 		names := []string{"none", "simple", "ah"}
 		p.text(", authtype ").lookup(names, int(b[4]), "auth#").text(", intvl ").uint(uint32(b[5])).text("s")

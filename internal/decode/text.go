@@ -48,7 +48,23 @@ func (p *Printer) int(n int64) *Printer {
 	return p
 }
 
-func (p *Printer) uint(n uint32) *Printer { return p.int(int64(n)) }
+func (p *Printer) uint(n uint32) *Printer {
+	if n < 10 {
+		p.out = append(p.out, '0'+byte(n))
+		return p
+	}
+	var digits [10]byte
+	i := len(digits)
+	for n >= 10 {
+		i--
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	i--
+	digits[i] = byte('0' + n)
+	p.out = append(p.out, digits[i:]...)
+	return p
+}
 
 // padded prints n, which is not negative, with zeros up to a width.
 func (p *Printer) padded(n, width int) *Printer {

@@ -54,6 +54,7 @@ func (p *Printer) mpls(v view) {
 		}
 	}
 	if len(v.data) == 0 {
+		p.text(" ").cut("mpls")
 		return
 	}
 	const explicitNull4, explicitNull6 = 0, 2
