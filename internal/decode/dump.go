@@ -80,7 +80,7 @@ func (p *Printer) dumpASCII(b []byte) {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		switch {
-		case c == '\r' && (i+1 == len(b) || b[i+1] == '\n'):
+		case c == '\r' && (i+2 >= len(b) || b[i+1] == '\n'): // as tcpdump does, at the end too
 			continue
 		case c == '\n' || c == '\t' || c >= ' ' && c <= '~':
 		default:

@@ -71,9 +71,11 @@ func (p *Printer) icmpv6(d *datagram, v view) {
 	case layers.ICMPv6TypeEchoRequest, layers.ICMPv6TypeEchoReply:
 		p.echo(name, binary.BigEndian.Uint16(body), binary.BigEndian.Uint16(body[2:]))
 	case layers.ICMPv6TypeNeighborSolicitation:
-		p.text(name).about(", who has ", body)
+		p.text(name).about(", who has ", body, v)
+		return
 	case layers.ICMPv6TypeNeighborAdvertisement:
-		p.text(name).about(", tgt is ", body)
+		p.text(name).about(", tgt is ", body, v)
+		return
 	case layers.ICMPv6TypeRedirect:
 		p.text(name)
 		if len(body) >= 4+32 {
@@ -94,13 +96,17 @@ func (p *Printer) icmpv6(d *datagram, v view) {
 
 // about prints the address that a neighbor message is about, RFC 4861 sections
 // 4.3 and 4.4.
-func (p *Printer) about(words string, body []byte) {
+func (p *Printer) about(words string, body []byte, v view) {
 	if len(body) < 4+16 {
-		p.text(" ")
-		p.cut("icmp6")
+		p.text(" ").cut("icmp6")
+		p.length(v.length)
 		return
 	}
-	p.text(words).addrBytes(body[4:20])
+	if p.Verbose > 0 {
+		p.length(v.length).text(words).addrBytes(body[4:20])
+		return
+	}
+	p.text(words).addrBytes(body[4:20]).length(v.length)
 }
 
 func (p *Printer) unreachable6(code uint8, quoted []byte) {

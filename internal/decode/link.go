@@ -376,7 +376,7 @@ func (p *Printer) loop(v view) {
 		case name == "":
 			p.text("AF Unknown (").uint(uint32(l.Family)).text(")")
 		case p.Quiet:
-			p.text("AF ").text(name)
+			p.text(name)
 		default:
 			p.text("AF ").text(name).text(" (").uint(uint32(l.Family)).text(")")
 		}

@@ -50,7 +50,7 @@ func (p *Printer) tcpSegment(d *datagram, v view) {
 	if p.Verbose > 0 {
 		p.tcpChecksum(d, v)
 	}
-	if length > 0 || flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
+	if length > 0 || p.Verbose > 1 || flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
 		p.text(", seq ").uint(seq)
 		if length > 0 {
 			p.text(":").uint(seq + uint32(length))

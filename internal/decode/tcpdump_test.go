@@ -48,15 +48,18 @@ func dumpAll(t testing.TB, zone, path string, flags ...string) (packets []string
 	if err != nil {
 		require.ErrorAs(t, err, &exit)
 	}
-	for text := range strings.Lines(string(out)) {
-		if rest, ok := strings.CutPrefix(text, fmt.Sprintf("%5d  ", len(packets)+1)); ok {
-			packets = append(packets, rest)
-		} else if len(packets) > 0 {
-			packets[len(packets)-1] += text
+	all, start, at := string(out), 0, 0
+	for text := range strings.Lines(all) {
+		if strings.HasPrefix(text, fmt.Sprintf("%5d  ", len(packets)+1)) {
+			if start > 0 {
+				packets[len(packets)-1] = strings.TrimSuffix(all[start:at], "\n")
+			}
+			packets, start = append(packets, ""), at+7
 		}
+		at += len(text)
 	}
-	for i := range packets {
-		packets[i] = strings.TrimSuffix(packets[i], "\n")
+	if start > 0 {
+		packets[len(packets)-1] = strings.TrimSuffix(all[start:], "\n")
 	}
 	return packets, err == nil
 }

@@ -146,10 +146,10 @@ func (p *Printer) ipv6Options(b []byte) {
 // tcpChecksum says whether the checksum of a segment is right. That of one which was
 // captured on its way out is wrong where the network interface makes it.
 func (p *Printer) tcpChecksum(d *datagram, v view) {
-	p.text(", cksum ").hex16(binary.BigEndian.Uint16(v.data[16:]))
 	if d.fragment || len(v.data) < v.length {
 		return // not all of what it is of
 	}
+	p.text(", cksum ").hex16(binary.BigEndian.Uint16(v.data[16:]))
 	found, sum := binary.BigEndian.Uint16(v.data[16:]), p.pseudoChecksum(d, layers.IPProtocolTCP, v)
 	if sum == 0 {
 		p.text(" (correct)")
