@@ -2,8 +2,10 @@ package decode_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 	"unicode"
@@ -27,21 +29,63 @@ func FuzzAppend(f *testing.F) {
 	seedFromCorpus(f)
 	used := decode.Printer{Location: time.UTC, Interfaces: true}
 	f.Fuzz(func(t *testing.T, link uint16, length uint32, data []byte) {
-		pk := &pcapfile.Packet{
-			Time: at, HasTime: true, Data: data, Length: length,
-			Interface: &pcapfile.Interface{LinkType: pcapfile.LinkType(link), Name: string(data[:min(8, len(data))])},
-		}
+		pk := fuzzed(link, length, data)
 		fresh := decode.Printer{Location: time.UTC, Interfaces: true}
 		got := fresh.Append([]byte("before|"), pk)
 		require.Equal(t, "before|", string(got[:7]))
 		require.Less(t, len(got), maxLine)
-		require.NotContains(t, string(got), "[malformed packet]")
-		require.True(t, utf8.Valid(got), "%q", got)
-		for _, r := range string(got) {
-			require.True(t, unicode.IsPrint(r), "%q in %q", r, got)
-		}
+		printable(t, string(got), "")
 		require.Equal(t, string(got), string(used.Append([]byte("before|"), pk)))
 	})
+}
+
+// FuzzOptions prints with all that Append has no options for: lines begin with spaces
+// then, or with tabs, and nothing else is in them but text.
+func FuzzOptions(f *testing.F) {
+	seedFromCorpus(f)
+	f.Fuzz(func(t *testing.T, link uint16, length uint32, data []byte) {
+		pk := fuzzed(link, length, data)
+		plain := decode.Printer{Location: time.UTC}
+		line := string(plain.Append(nil, pk))
+		for _, p := range []decode.Printer{
+			{LinkHeader: true}, {Quiet: true}, {LinkHeader: true, Quiet: true}, {Verbose: 1}, {Verbose: 2, LinkHeader: true},
+		} {
+			p.Location = time.UTC
+			colors := p
+			colors.Colors = true
+			got := string(p.Append(nil, pk))
+			printable(t, got, "\n\t")
+			require.Less(t, len(got), 4*maxLine)
+			require.Equal(t, got, sgr.ReplaceAllString(string(colors.Append(nil, pk)), ""))
+		}
+		for style := decode.DumpHex; style <= decode.DumpASCIILink; style++ {
+			p := decode.Printer{Location: time.UTC, Dump: style}
+			got := string(p.Append(nil, pk))
+			require.True(t, strings.HasPrefix(got, line))
+			printable(t, got, "\n\t")
+			require.LessOrEqual(t, len(got), len(line)+len(data)*5+100)
+		}
+		p := decode.Printer{Names: map[netip.Addr]string{netip.IPv4Unspecified(): string(data)}}
+		text := p.AppendJSON(nil, pk)
+		printable(t, string(text), "")
+		fromJSON(t, text)
+	})
+}
+
+func fuzzed(link uint16, length uint32, data []byte) *pcapfile.Packet {
+	return &pcapfile.Packet{
+		Time: at, HasTime: true, Data: data, Length: length,
+		Interface: &pcapfile.Interface{LinkType: pcapfile.LinkType(link), Name: string(data[:min(8, len(data))])},
+	}
+}
+
+func printable(t testing.TB, text, also string) {
+	t.Helper()
+	require.NotContains(t, text, "[malformed packet]")
+	require.True(t, utf8.ValidString(text), "%q", text)
+	for _, r := range text {
+		require.True(t, unicode.IsPrint(r) || strings.ContainsRune(also, r), "%q in %q", r, text)
+	}
 }
 
 // seedFromCorpus adds the first packets of each file.

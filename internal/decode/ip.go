@@ -206,9 +206,7 @@ func (p *Printer) ipv4(v view) {
 		src: netip.AddrFrom4([4]byte(b[12:])), dst: netip.AddrFrom4([4]byte(b[16:])), ttl: b[8],
 		outer: !p.facts.src.IsValid(),
 	}
-	if d.outer {
-		p.protocol = "ip"
-	}
+	p.protocol = "ip"
 	field := binary.BigEndian.Uint16(b[6:])
 	offset, more := int(field&0x1fff)*8, field&ip4MF != 0
 	if offset == 0 && !more {
@@ -276,9 +274,7 @@ func (p *Printer) ipv6(v view) {
 		src: netip.AddrFrom16([16]byte(b[8:])), dst: netip.AddrFrom16([16]byte(b[24:])), ttl: b[7],
 		outer: !p.facts.src.IsValid(), v6: true,
 	}
-	if d.outer {
-		p.protocol = "ip6"
-	}
+	p.protocol = "ip6"
 	p.extensions(&d, next, payload)
 }
 

@@ -3,6 +3,8 @@ package decode
 import (
 	"net/netip"
 	"strconv"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"netcap/pcapfile"
@@ -171,11 +173,18 @@ func appendString[T string | []byte](b []byte, s T) []byte {
 	return append(b, '"')
 }
 
-// appendRune appends a character beyond ASCII. Those that turn or end lines are
-// escaped: a terminal may be what reads it.
+// appendRune appends a character beyond ASCII. What is not printed, or turns and ends
+// lines, is escaped: a terminal may be what reads it.
 func appendRune(b []byte, r rune) []byte {
-	if r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
-		return append(b, '\\', 'u', hexAlphabet[r>>12], hexAlphabet[r>>8&0xf], hexAlphabet[r>>4&0xf], hexAlphabet[r&0xf])
+	if unicode.IsPrint(r) {
+		return utf8.AppendRune(b, r)
 	}
-	return utf8.AppendRune(b, r)
+	if high, low := utf16.EncodeRune(r); high != unicode.ReplacementChar {
+		return appendEscape(appendEscape(b, high), low)
+	}
+	return appendEscape(b, r)
+}
+
+func appendEscape(b []byte, r rune) []byte {
+	return append(b, '\\', 'u', hexAlphabet[r>>12], hexAlphabet[r>>8&0xf], hexAlphabet[r>>4&0xf], hexAlphabet[r&0xf])
 }

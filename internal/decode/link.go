@@ -72,7 +72,7 @@ func (p *Printer) etherType(t layers.EthernetType, v view) {
 		return
 	}
 	p.linkEnds(v)
-	if field, ok := etherFields[t]; ok && !p.facts.src.IsValid() {
+	if field, ok := etherFields[t]; ok {
 		p.protocol = field
 	}
 	switch t {

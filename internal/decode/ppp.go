@@ -170,9 +170,7 @@ func (p *Printer) pppLink(v view, length int) {
 		}
 		p.text(", length ").int(int64(length)).text(": ")
 	}
-	if !p.facts.src.IsValid() {
-		p.protocol = "ppp"
-	}
+	p.protocol = "ppp"
 	switch protocol {
 	case 0x0021:
 		p.ipv4(v)

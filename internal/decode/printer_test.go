@@ -253,6 +253,62 @@ func TestAllocations(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { p.Append(dst, pk) }))
 }
 
+// mix are packets of everyday traffic.
+func mix(t testing.TB) []*pcapfile.Packet {
+	t.Helper()
+	const (
+		ip4ACK = "45000034 00010000 40060000 ac110002 ac110001 "
+		tcpACK = "0068 9d78 00000001 00000005 8010 01f6 0000 0000 0101080a 000000c8 00000064 "
+		ip4DNS = "45000039 1c460000 40110000 c0a80102 08080808 "
+		dns    = "a001 0035 0025 0000 0001 0100 0001 0000 0000 0000 07 6578616d706c65 03 636f6d 00 0001 0001 "
+	)
+	return []*pcapfile.Packet{
+		packet(t, 1, macs+"0800"+ip4TCP+tcpPSH+data4),
+		packet(t, 1, macs+"0800"+ip4ACK+tcpACK),
+		packet(t, 1, macs+"0800"+ip4TCP+tcpPSH+data4),
+		packet(t, 1, macs+"0800"+ip4ACK+tcpACK),
+		packet(t, 1, macs+"0800"+ip4DNS+dns),
+		packet(t, 1, macs+"8100 0007 0800"+ip4UDP+udp4+data4),
+		packet(t, 1, macs+"86dd 60000000 0020 06 40"+ip6Head+tcpACK),
+		packet(t, 1, macs+"0806 0001 0800 06 04 0001 024200000001 0a000001 000000000000 0a000002"),
+		packet(t, 1, macs+"0800 45000020 00010000 40010000 0a000001 0a000002 0800 0000 0007 0009"+data4),
+		packet(t, 1, macs+"0800 4500003c 00010000 402f0000 c0000201 c0000202 20000800 00000007"+ip4UDP+udp4+data4),
+	}
+}
+
+// BenchmarkMix is the time a packet of everyday traffic takes.
+func BenchmarkMix(b *testing.B) {
+	packets := mix(b)
+	for name, print := range map[string]func(*decode.Printer, []byte, *pcapfile.Packet) []byte{
+		"Append": (*decode.Printer).Append, "AppendJSON": (*decode.Printer).AppendJSON,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var p decode.Printer
+			dst := make([]byte, 0, 2048)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				dst = print(&p, dst[:0], packets[i%len(packets)])
+			}
+		})
+	}
+	b.Run("Summary", func(b *testing.B) {
+		var s decode.Summary
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			s.Read(packets[i%len(packets)])
+		}
+	})
+}
+
+func BenchmarkSummary(b *testing.B) {
+	pk := packet(b, 1, macs+"0800"+ip4TCP+tcpPSH+data4)
+	var s decode.Summary
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Read(pk)
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	pk := packet(b, 1, macs+"0800"+ip4TCP+tcpPSH+data4)
 	var p decode.Printer

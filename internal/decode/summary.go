@@ -144,6 +144,7 @@ func (s *Summary) mpls(b []byte) {
 }
 
 func (s *Summary) ip(b []byte) {
+	s.Protocol = "ip"
 	switch {
 	case len(b) >= ip4Size && b[0]>>4 == 4:
 		header := int(b[0]&0xf) * 4
@@ -151,12 +152,11 @@ func (s *Summary) ip(b []byte) {
 		later := binary.BigEndian.Uint16(b[6:])&0x1fff != 0
 		s.transport(b[9], b[min(max(header, ip4Size), len(b)):], later)
 	case len(b) >= ip6Size && b[0]>>4 == 6:
+		s.Protocol = "ip6"
 		s.Source, s.Destination = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
 		s.extensions(b[6], b[ip6Size:])
 	case len(b) > 0 && b[0]>>4 == 6:
 		s.Protocol = "ip6"
-	default:
-		s.Protocol = "ip"
 	}
 }
 

@@ -18,9 +18,7 @@ func (p *Printer) mpls(v view) {
 	if !p.nest() {
 		return
 	}
-	if !p.facts.src.IsValid() {
-		p.protocol = "mpls"
-	}
+	p.protocol = "mpls"
 	p.word("MPLS")
 	var label uint32
 	for n := 0; ; n++ {
