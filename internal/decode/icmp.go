@@ -41,7 +41,7 @@ func (p *Printer) icmp(v view) {
 	case layers.ICMPv4TypeTimeExceeded:
 		p.timeExceeded(code)
 	case layers.ICMPv4TypeRedirect:
-		p.redirect(v.data[4:icmpSize], i.Payload)
+		p.redirect(code, v.data[4:icmpSize], i.Payload)
 	default:
 		name, ok := icmpNames[typ]
 		if !ok {
@@ -177,10 +177,25 @@ func (p *Printer) unreachable(code uint8, mtu uint16, quoted []byte) {
 	}
 }
 
-func (p *Printer) redirect(gateway, quoted []byte) {
+func (p *Printer) redirect(code uint8, gateway, quoted []byte) {
 	p.text("redirect")
+	words := " to "
+	switch code {
+	case layers.ICMPv4CodeNet:
+		words = " to net "
+	case layers.ICMPv4CodeHost:
+		words = " to host "
+	case layers.ICMPv4CodeTOSNet:
+		p.text("-tos")
+		words = " to net "
+	case layers.ICMPv4CodeTOSHost:
+		p.text("-tos")
+		words = " to host "
+	default:
+		p.text("-#").uint(uint32(code))
+	}
 	if q, ok := p.quote4(quoted); ok {
 		p.text(" ").addrBytes(q.dst)
 	}
-	p.text(" to ").addrBytes(gateway)
+	p.text(words).addrBytes(gateway)
 }

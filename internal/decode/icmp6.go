@@ -40,8 +40,11 @@ var unreachable6 = map[uint8]string{
 	layers.ICMPv6CodeRejectRouteToDst:       "unreachable, route rejected",
 }
 
+// parameterProblems are the codes of RFC 4443 section 3.4 and RFC 7112.
+var parameterProblems = []string{"errorneous", "next header", "option", "incomplete header chain"}
+
 func (p *Printer) icmpv6(d *datagram, v view) {
-	if p.Verbose > 0 && !d.fragment && len(v.data) >= max(v.length, 4) {
+	if p.Verbose > 0 && !d.fragment && !d.piece && len(v.data) >= max(v.length, 4) {
 		if sum := p.pseudoChecksum(d, layers.IPProtocolICMPv6, v); sum != 0 {
 			found := binary.BigEndian.Uint16(v.data[2:])
 			p.color(sgrError).text("[bad icmp6 cksum ").hex16(found).text(" -> ").hex16(shouldBe(found, sum)).text("!]").color(sgrReset).text(" ")
@@ -86,6 +89,16 @@ func (p *Printer) icmpv6(d *datagram, v view) {
 	case layers.ICMPv6TypeDestinationUnreachable:
 		p.color(sgrError).text(name).unreachable6(code, body[4:])
 		p.color(sgrReset)
+	case layers.ICMPv6TypeTimeExceeded:
+		p.text(name).timeExceeded6(code, body[4:])
+	case layers.ICMPv6TypeParameterProblem:
+		p.text(name).text(", ").lookup(parameterProblems, int(code), "code ").text(" - octet ").uint(binary.BigEndian.Uint32(body))
+	case layers.ICMPv6TypeMLDv1MulticastListenerQueryMessage, layers.ICMPv6TypeMLDv1MulticastListenerReportMessage,
+		layers.ICMPv6TypeMLDv1MulticastListenerDoneMessage:
+		p.text(name)
+		if len(body) >= 20 {
+			p.text(" max resp delay: ").uint(uint32(binary.BigEndian.Uint16(body))).text(" addr: ").addrBytes(body[4:20])
+		}
 	case layers.ICMPv6TypeMLDv2MulticastListenerReportMessageV2:
 		p.text(name).text(", ").uint(uint32(binary.BigEndian.Uint16(body[2:]))).text(" group record(s)")
 	default:
@@ -107,6 +120,20 @@ func (p *Printer) about(words string, body []byte, v view) {
 		return
 	}
 	p.text(words).addrBytes(body[4:20]).length(v.length)
+}
+
+func (p *Printer) timeExceeded6(code uint8, quoted []byte) {
+	switch {
+	case code == 0:
+		p.text(" in-transit")
+		if len(quoted) >= ip6Size {
+			p.text(" for ").addrBytes(quoted[24:40])
+		}
+	case code == 1:
+		p.text(" (reassembly)")
+	default:
+		p.text(", unknown code (").uint(uint32(code)).text(")")
+	}
 }
 
 func (p *Printer) unreachable6(code uint8, quoted []byte) {

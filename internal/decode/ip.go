@@ -15,6 +15,7 @@ type datagram struct {
 	outer    bool // it is in no other
 	ttl      uint8
 	v6       bool
+	piece    bool // behind a fragment header, so that checksums may be over more
 }
 
 // hosts prints the addresses, for protocols without ports.
@@ -328,7 +329,7 @@ func (p *Printer) extensions(d *datagram, next layers.IPProtocol, v view) {
 				p.protocolName(after)
 				return
 			}
-			d.fragment = field&1 != 0
+			d.fragment, d.piece = field&1 != 0, true
 			next = after
 			continue
 		}

@@ -3,6 +3,7 @@ package decode
 import (
 	"net/netip"
 	"strconv"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -18,9 +19,9 @@ func (p *Printer) AppendJSON(dst []byte, pk *pcapfile.Packet) []byte {
 	f := &p.facts
 	b := append(dst, `{"time":`...)
 	if pk.HasTime {
-		b = append(b, '"')
-		b = appendTime(b, pk)
-		b = append(b, '"')
+		b = append(append(b, '"'), p.clockedJSON.of(pk.Time, time.UTC, "2006-01-02T15:04:05")...)
+		b = appendNanoseconds(b, pk.Time.Nanosecond())
+		b = append(b, 'Z', '"')
 	} else {
 		b = append(b, "null"...)
 	}
@@ -69,9 +70,13 @@ func (p *Printer) lineForJSON(pk *pcapfile.Packet) {
 	p.packet()
 }
 
-// appendTime appends the time of a packet by RFC 3339, with nine digits, in UTC.
-func appendTime(b []byte, pk *pcapfile.Packet) []byte {
-	return pk.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
+func appendNanoseconds(b []byte, n int) []byte {
+	digits := [10]byte{'.'}
+	for i := 9; i > 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return append(b, digits[:]...)
 }
 
 // directionField is the direction by a packet's flags, or else by the header of its
@@ -154,15 +159,20 @@ func appendStringOrNull(b []byte, s string) []byte {
 func appendString[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
+		start := i
+		for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		b = append(b, s[start:i]...)
+		if i == len(s) {
+			break
+		}
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
 			i++
 		case c < ' ' || c == 0x7f:
 			b = append(b, '\\', 'u', '0', '0', hexAlphabet[c>>4], hexAlphabet[c&0xf])
-			i++
-		case c < utf8.RuneSelf:
-			b = append(b, c)
 			i++
 		default:
 			r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))

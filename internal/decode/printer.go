@@ -39,6 +39,7 @@ type Printer struct {
 
 	first, previous time.Time // of the packets printed so far
 	clocked         clockText
+	clockedJSON     clockText
 
 	out   []byte
 	pk    *pcapfile.Packet
@@ -53,8 +54,6 @@ type Printer struct {
 	protocol string // deepest that was recognised, for JSON
 
 	loopback layers.Loopback
-	llc      layers.LLC
-	snap     layers.SNAP
 	arp      layers.ARP
 	udp      layers.UDP
 	icmp4    layers.ICMPv4

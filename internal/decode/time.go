@@ -71,13 +71,17 @@ func (p *Printer) clock(t time.Time, layout string) {
 	if location == nil {
 		location = time.Local
 	}
-	c := &p.clocked
+	p.out = append(p.out, p.clocked.of(t, location, layout)...)
+	p.text(".").micros(t)
+}
+
+// of is the text of the second of a time, until the next call.
+func (c *clockText) of(t time.Time, location *time.Location, layout string) []byte {
 	if second := t.Unix(); second != c.second || location != c.location || layout != c.layout {
 		c.second, c.location, c.layout = second, location, layout
 		c.text = t.In(location).AppendFormat(c.text[:0], layout)
 	}
-	p.out = append(p.out, c.text...)
-	p.text(".").micros(t)
+	return c.text
 }
 
 // micros prints the microseconds of a time.

@@ -135,8 +135,11 @@ func (p *Printer) word32(v *view, protocol string) (n uint32, ok bool) {
 func (p *Printer) gre0(flags, protocol uint16, v view, length int) {
 	if p.Verbose > 0 {
 		p.text(", Flags [").bits(uint32(flags), []bit{
-			{greChecksum, "checksum present"}, {greRouting, "routing present"}, {greKey, "key present"},
-			{greSequence, "sequence# present"}, {0x0800, "source routing present"},
+			{greChecksum, "checksum present"},
+			{greRouting, "routing present"},
+			{greKey, "key present"},
+			{greSequence, "sequence# present"},
+			{0x0800, "source routing present"},
 		}).text("]")
 	}
 	if flags&(greChecksum|greRouting) != 0 {
@@ -147,9 +150,7 @@ func (p *Printer) gre0(flags, protocol uint16, v view, length int) {
 		if p.Verbose > 0 {
 			p.text(", sum 0x").hexInt(int64(n >> 16))
 		}
-		if p.Verbose > 0 || flags&greRouting != 0 {
-			p.text(", off 0x").hexInt(int64(n & 0xffff))
-		}
+		p.text(", off 0x").hexInt(int64(n & 0xffff))
 	}
 	if flags&greKey != 0 {
 		n, ok := p.word32(&v, "gre")
@@ -228,8 +229,12 @@ func (p *Printer) greSeparate() {
 func (p *Printer) gre1(flags, protocol uint16, v view, length int) {
 	if p.Verbose > 0 {
 		p.text(", Flags [").bits(uint32(flags), []bit{
-			{greChecksum, "checksum present"}, {greRouting, "routing present"}, {greKey, "key present"},
-			{greSequence, "sequence# present"}, {0x0800, "source routing present"}, {greAck, "ack present"},
+			{greChecksum, "checksum present"},
+			{greRouting, "routing present"},
+			{greKey, "key present"},
+			{greSequence, "sequence# present"},
+			{0x0800, "source routing present"},
+			{greAck, "ack present"},
 		}).text("]")
 	}
 	key, ok := p.word32(&v, "gre")

@@ -146,7 +146,7 @@ func (p *Printer) ipv6Options(b []byte) {
 // tcpChecksum says whether the checksum of a segment is right. That of one which was
 // captured on its way out is wrong where the network interface makes it.
 func (p *Printer) tcpChecksum(d *datagram, v view) {
-	if d.fragment || len(v.data) < v.length {
+	if d.fragment || d.piece || len(v.data) < v.length {
 		return // not all of what it is of
 	}
 	p.text(", cksum ").hex16(binary.BigEndian.Uint16(v.data[16:]))
@@ -163,8 +163,8 @@ func (p *Printer) tcpChecksum(d *datagram, v view) {
 func (p *Printer) udpChecksum(d *datagram, v view) {
 	found := binary.BigEndian.Uint16(v.data[6:])
 	switch {
-	case d.fragment:
-	case found == 0:
+	case d.fragment, d.piece:
+	case found == 0 && !d.v6:
 		p.text("[no cksum] ")
 	case len(v.data) < v.length:
 	default:
