@@ -41,7 +41,7 @@ var unreachable6 = map[uint8]string{
 }
 
 // parameterProblems are the codes of RFC 4443 section 3.4 and RFC 7112.
-var parameterProblems = []string{"errorneous", "next header", "option", "incomplete header chain"}
+var parameterProblems = []string{"erroneous", "next header", "option", "incomplete header chain"}
 
 func (p *Printer) icmpv6(d *datagram, v view) {
 	if p.Verbose > 0 && !d.fragment && !d.piece && len(v.data) >= max(v.length, 4) {

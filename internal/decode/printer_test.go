@@ -245,12 +245,16 @@ func TestNesting(t *testing.T) {
 	}
 }
 
-// TestAllocations prints an everyday packet without allocating.
+// TestAllocations prints everyday packets without allocating.
 func TestAllocations(t *testing.T) {
-	pk := packet(t, 1, macs+"0800"+ip4TCP+tcpPSH+data4)
-	var p decode.Printer
-	dst := make([]byte, 0, 1024)
-	assert.Zero(t, testing.AllocsPerRun(100, func() { p.Append(dst, pk) }))
+	dst := make([]byte, 0, 4096)
+	for _, p := range []decode.Printer{
+		{}, {LinkHeader: true}, {Quiet: true}, {Verbose: 2}, {Dump: decode.DumpHexASCII}, {Dump: decode.DumpASCII}, {Colors: true},
+	} {
+		for _, pk := range mix(t) {
+			assert.Zero(t, testing.AllocsPerRun(100, func() { p.Append(dst, pk) }), line(pk))
+		}
+	}
 }
 
 // mix are packets of everyday traffic.
