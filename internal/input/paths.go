@@ -31,6 +31,8 @@ type entry struct {
 	file   *File
 	packet *pcapfile.Packet // the next one
 	err    error            // instead of a packet
+	// unchecked: the packet was read to tell its time, and may be out of bounds.
+	unchecked bool
 
 	// key is the time of the next packet, or when it is time to open the file, in
 	// nanoseconds.
@@ -190,17 +192,17 @@ func (s *Stream) chooseOf(files []*entry, out map[*entry]bool) {
 			late = false
 			continue
 		}
-		e.key, e.turnKnown = nanoseconds(e.start.Add(-early)), true
+		e.key, e.turnKnown = pcapfile.UnixNano(e.start.Add(-early)), true
 		if !s.bounded {
 			continue
 		}
 		if s.to != math.MaxInt64 {
-			e.end = nanoseconds(s.cfg.To.Add(early))
+			e.end = pcapfile.UnixNano(s.cfg.To.Add(early))
 		}
 		switch {
-		case !next.IsZero() && nanoseconds(next.Add(2*nameExact)) <= s.from:
+		case !next.IsZero() && pcapfile.UnixNano(next.Add(2*nameExact)) <= s.from:
 			out[e] = true
-		case nanoseconds(e.start) < s.to:
+		case pcapfile.UnixNano(e.start) < s.to:
 			late = false
 		case late:
 			out[e] = true
@@ -224,5 +226,5 @@ func firstTime(e *entry) (ns int64, ok bool) {
 	if err != nil || !p.HasTime {
 		return 0, false
 	}
-	return nanoseconds(p.Time), true
+	return pcapfile.UnixNano(p.Time), true
 }

@@ -1,10 +1,12 @@
 package input
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"time"
 
 	"netcap/pcapfile"
@@ -66,10 +68,10 @@ func newStream(cfg *Config) *Stream {
 		s.cfg = *cfg
 	}
 	if !s.cfg.From.IsZero() {
-		s.from, s.bounded = nanoseconds(s.cfg.From), true
+		s.from, s.bounded = pcapfile.UnixNano(s.cfg.From), true
 	}
 	if !s.cfg.To.IsZero() {
-		s.to, s.bounded = nanoseconds(s.cfg.To), true
+		s.to, s.bounded = pcapfile.UnixNano(s.cfg.To), true
 	}
 	return s
 }
@@ -79,25 +81,22 @@ func (s *Stream) prepare(entries []*entry) {
 	for _, e := range entries {
 		s.total += max(0, e.size)
 	}
-	if len(entries) > 1 {
-		for _, e := range entries {
-			if e.turnKnown {
-				continue
-			}
-			if !e.regular || s.opened < eager {
-				s.load(e)
-			} else {
-				e.key, e.turnKnown = firstTime(e)
-			}
+	for i, e := range entries {
+		switch {
+		case e.turnKnown && i > 0:
+		case !e.regular || s.opened < eager:
+			s.load(e)
+		default:
+			e.key, e.turnKnown = firstTime(e)
 		}
-		// From the last to the first: what has no time goes before what follows it.
-		turn := int64(math.MaxInt64)
-		for i := len(entries) - 1; i >= 0; i-- {
-			if e := entries[i]; e.turnKnown {
-				turn = e.key
-			} else {
-				e.key = turn
-			}
+	}
+	// From the last to the first: what has no time goes before what follows it.
+	turn := int64(math.MaxInt64)
+	for i := len(entries) - 1; i >= 0; i-- {
+		if e := entries[i]; e.turnKnown {
+			turn = e.key
+		} else {
+			e.key = turn
 		}
 	}
 	s.queue = entries
@@ -112,10 +111,24 @@ func (s *Stream) load(e *entry) {
 		return
 	}
 	s.opened++
-	e.err = s.advance(e)
-	if e.err == nil && e.packet.HasTime {
-		e.key, e.turnKnown = nanoseconds(e.packet.Time), true
+	e.packet, e.err = e.file.Next()
+	if e.unchecked = e.err == nil; e.unchecked && e.packet.HasTime {
+		e.key, e.turnKnown = pcapfile.UnixNano(e.packet.Time), true
 	}
+}
+
+// Open returns the files that are open, in the order of the arguments: before the first Next all of a few files, and of
+// many the first and others.
+func (s *Stream) Open() []*File {
+	entries := slices.Clone(s.queue)
+	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.index, b.index) })
+	var files []*File
+	for _, e := range entries {
+		if e.file != nil {
+			files = append(files, e.file)
+		}
+	}
+	return files
 }
 
 // open opens a file, that of a set under the name too which compression gives it.
@@ -140,20 +153,26 @@ func (s *Stream) advance(e *entry) error {
 			return err
 		}
 		if s.bounded {
-			if !p.HasTime {
-				continue
-			}
-			ns := nanoseconds(p.Time)
-			if ns >= e.end {
+			switch wanted, over := s.judge(e, p); {
+			case over:
 				return io.EOF
-			}
-			if ns < s.from || ns >= s.to {
+			case !wanted:
 				continue
 			}
 		}
 		e.packet = p
 		return nil
 	}
+}
+
+// judge reports whether a packet is within the bounds, and whether what follows in its file
+// is beyond them.
+func (s *Stream) judge(e *entry, p *pcapfile.Packet) (wanted, over bool) {
+	if !p.HasTime {
+		return false, false
+	}
+	ns := pcapfile.UnixNano(p.Time)
+	return ns >= s.from && ns < s.to, ns >= e.end
 }
 
 // Next returns the next packet and its file. The packet is valid until the next Next. An
@@ -183,6 +202,13 @@ func (s *Stream) Next() (*pcapfile.Packet, *File, error) {
 			if e.file, e.err = s.open(e); e.err == nil {
 				e.err = s.advance(e)
 			}
+		case e.unchecked:
+			e.unchecked = false
+			if wanted, over := s.judge(e, e.packet); over && s.bounded {
+				e.err = io.EOF
+			} else if !wanted && s.bounded {
+				e.err = s.advance(e)
+			}
 		default:
 			// It was loaded before its turn, or it stays the next one.
 			if e.err == nil {
@@ -202,7 +228,7 @@ func (s *Stream) Next() (*pcapfile.Packet, *File, error) {
 		}
 		e.key = math.MinInt64
 		if e.packet.HasTime {
-			e.key = nanoseconds(e.packet.Time)
+			e.key = pcapfile.UnixNano(e.packet.Time)
 		}
 		s.sink(0)
 	}
@@ -281,16 +307,4 @@ func (s *Stream) sink(i int) {
 		s.queue[i], s.queue[least] = s.queue[least], s.queue[i]
 		i = least
 	}
-}
-
-// nanoseconds returns t in nanoseconds since the epoch, or the nearest that 64 bits hold.
-func nanoseconds(t time.Time) int64 {
-	const farthest = math.MaxInt64/1_000_000_000 - 1
-	switch sec := t.Unix(); {
-	case sec > farthest:
-		return math.MaxInt64
-	case sec < -farthest:
-		return math.MinInt64 + 1
-	}
-	return t.UnixNano()
 }
