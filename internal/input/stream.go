@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"netcap/pcapfile"
@@ -43,8 +44,11 @@ type Stream struct {
 	follow   *follower
 
 	opened int
-	read   int64 // of files that are closed
-	total  int64
+
+	mu    sync.Mutex // of what follows
+	open  map[*File]struct{}
+	read  int64 // of files that are closed
+	total int64
 }
 
 // eager is how many files are opened before their turn. Of more, one looks at the first
@@ -63,7 +67,7 @@ func NewStream(paths []string, cfg *Config) *Stream {
 }
 
 func newStream(cfg *Config) *Stream {
-	s := &Stream{from: math.MinInt64, to: math.MaxInt64}
+	s := &Stream{from: math.MinInt64, to: math.MaxInt64, open: make(map[*File]struct{})}
 	if cfg != nil {
 		s.cfg = *cfg
 	}
@@ -107,7 +111,7 @@ func (s *Stream) prepare(entries []*entry) {
 
 // load opens a file and reads its first packet. What goes wrong is kept until its turn.
 func (s *Stream) load(e *entry) {
-	if e.file, e.err = s.open(e); e.err != nil {
+	if e.file, e.err = s.openFile(e); e.err != nil {
 		return
 	}
 	s.opened++
@@ -131,18 +135,27 @@ func (s *Stream) Open() []*File {
 	return files
 }
 
-// open opens a file, that of a set under the name too which compression gives it.
-func (s *Stream) open(e *entry) (*File, error) {
+// openFile opens a file, that of a set under the name too which compression gives it.
+func (s *Stream) openFile(e *entry) (*File, error) {
 	f, err := Open(e.path, s.cfg.Stdin)
 	if (e.listed || e.set != "") && errors.Is(err, fs.ErrNotExist) {
-		for _, suffix := range []string{".gz", ".zst"} {
-			if f, err := Open(e.path+suffix, nil); !errors.Is(err, fs.ErrNotExist) {
-				return f, err
-			}
-		}
-		return nil, fileError(e.path, errors.New("it was deleted while others were read"))
+		f, err = openCompressed(e.path)
+	}
+	if err == nil {
+		s.mu.Lock()
+		s.open[f] = struct{}{}
+		s.mu.Unlock()
 	}
 	return f, err
+}
+
+func openCompressed(path string) (*File, error) {
+	for _, suffix := range []string{".gz", ".zst"} {
+		if f, err := Open(path+suffix, nil); !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, fileError(path, errors.New("it was deleted while others were read"))
 }
 
 // advance reads the next packet of a file that is wanted.
@@ -199,7 +212,7 @@ func (s *Stream) Next() (*pcapfile.Packet, *File, error) {
 			s.returned = false
 			e.err = s.advance(e)
 		case e.file == nil && e.err == nil:
-			if e.file, e.err = s.open(e); e.err == nil {
+			if e.file, e.err = s.openFile(e); e.err == nil {
 				e.err = s.advance(e)
 			}
 		case e.unchecked:
@@ -248,7 +261,10 @@ func (s *Stream) end(e *entry) error {
 		if s.cfg.Ended != nil {
 			s.cfg.Ended(e.file)
 		}
+		s.mu.Lock()
+		delete(s.open, e.file)
 		s.read += e.file.BytesRead()
+		s.mu.Unlock()
 		if closeErr := e.file.Close(); err == io.EOF && closeErr != nil {
 			err = closeErr
 		}
@@ -272,13 +288,13 @@ func (s *Stream) Close() error {
 }
 
 // Progress returns how many bytes of the files, as they are on the disk, were read by now,
-// and how many there are, 0 where it isn't known.
+// and how many there are, 0 where it isn't known. Any goroutine may ask.
 func (s *Stream) Progress() (read, total int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	read = s.read
-	for _, e := range s.queue {
-		if e.file != nil {
-			read += e.file.BytesRead()
-		}
+	for f := range s.open {
+		read += f.BytesRead()
 	}
 	return read, s.total
 }

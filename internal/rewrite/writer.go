@@ -12,7 +12,8 @@ import (
 
 // Config says how a capture is written. A nil Config is the zero one.
 type Config struct {
-	// Application is what the file says it was written by.
+	// Application is what the file says it was written by. That of a Whole file remains:
+	// the statistics are its.
 	Application string
 	// Files are those whose packets will be written, as far as they are open: the header
 	// speaks of them all. The file of the first packet needn't be among them.
@@ -193,6 +194,9 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 		s := file.Section()
 		if i == 0 {
 			w.section.Hardware, w.section.OS = s.Hardware, s.OS
+		}
+		if w.cfg.Whole && s.Application != "" {
+			w.section.Application = s.Application
 		}
 		// What isn't so everywhere, interfaces say.
 		if w.section.Hardware != s.Hardware {
