@@ -47,6 +47,8 @@ type Writer struct {
 	states  map[*input.File]*state
 	ids     map[string][]uint32 // interfaces, by all that they say
 	snapLen []uint32            // of interfaces, by their numbers
+	common  uint32              // snap length of interfaces of several files
+	files   int                 // that were met
 	named   map[string]bool     // names that were written
 }
 
@@ -210,8 +212,27 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 		}
 	}
 	w.buf = pcapfile.AppendSection(w.buf, &w.section)
+	w.beginSnapLen(files)
 	if f != nil {
 		w.meet(f, nil)
+	}
+}
+
+// beginSnapLen finds a snap length for interfaces of several files: libpcap refuses a capture
+// in which they differ. It is that of all of them, or not less than any.
+func (w *Writer) beginSnapLen(files []*input.File) {
+	w.files = max(0, len(files)-1) // the first will be met
+	var all []uint32
+	for _, f := range files {
+		for _, i := range f.Interfaces() {
+			all = append(all, i.SnapLen)
+		}
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) == 1 {
+		w.common = all[0]
+	} else if len(all) > 1 && all[0] != 0 {
+		w.common = max(snapLen, all[len(all)-1])
 	}
 }
 
@@ -231,6 +252,7 @@ func (w *Writer) stateOf(f *input.File) *state {
 	if s == nil {
 		s = &state{ids: make(map[*pcapfile.Interface]uint32), used: make(map[string]int)}
 		w.states[f] = s
+		w.files++
 	}
 	return s
 }
@@ -283,6 +305,9 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 			}
 		}
 	}
+	if w.files > 1 && (w.common == 0 || described.SnapLen != 0 && described.SnapLen < w.common) {
+		described.SnapLen = w.common
+	}
 	s := w.state
 	at := len(w.buf)
 	w.buf = pcapfile.AppendInterface(w.buf, &described)
@@ -295,7 +320,7 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 		return s.ids[i]
 	}
 	id := uint32(len(w.snapLen))
-	w.snapLen = append(w.snapLen, i.SnapLen)
+	w.snapLen = append(w.snapLen, described.SnapLen)
 	w.ids[key] = append(w.ids[key], id)
 	s.ids[i] = id
 	return id

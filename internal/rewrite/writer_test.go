@@ -247,6 +247,9 @@ func TestMerge(t *testing.T) {
 	assert.Len(t, got.Names(), 3, "each once")
 	assert.Regexp(t, `\t9\s*$`, output(t, "capinfos", "-T", "-r", "-M", "-c", out))
 
+	assert.EqualValues(t, 256<<10, got.interfaces[0].SnapLen, "not less than any")
+	assert.EqualValues(t, 256<<10, got.interfaces[1].SnapLen, "which libpcap wants equal")
+
 	// The same file twice: no interface more.
 	twice := filepath.Join(dir, "twice")
 	require.NoError(t, rewritten(t, twice, pcapfile.PCAPNG, false, a, a))
