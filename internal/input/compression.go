@@ -41,6 +41,17 @@ var methods = []method{
 // magicSize is how many bytes tell them all.
 const magicSize = 6
 
+// CompressionOf tells by which method a file is compressed that begins with some bytes, 6 or
+// more; "" if by none.
+func CompressionOf(head []byte) string {
+	for i := range methods {
+		if bytes.HasPrefix(head, []byte(methods[i].magic)) {
+			return methods[i].name
+		}
+	}
+	return ""
+}
+
 // Skippable frames may precede zstd and lz4, which have them in common.
 const (
 	skippable     = 0x184d2a50 // to 0x184d2a5f

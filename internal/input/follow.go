@@ -197,7 +197,7 @@ func (t *tail) Read(b []byte) (int, error) {
 		n, err := t.f.Read(b)
 		if n > 0 {
 			if t.n == 0 {
-				t.compressed = isCompressed(b[:n])
+				t.compressed = CompressionOf(b[:n]) != ""
 			}
 			t.n += int64(n)
 			return n, nil
@@ -237,16 +237,6 @@ func (t *tail) over() reason {
 		return whole
 	}
 	return 0
-}
-
-// isCompressed reports whether a file begins as a compressed one does.
-func isCompressed(b []byte) bool {
-	for i := range methods {
-		if m := methods[i].magic; len(b) >= len(m) && string(b[:len(m)]) == m {
-			return true
-		}
-	}
-	return false
 }
 
 // next returns the file of the set that follows the current one, "" if there is none yet.
