@@ -87,7 +87,7 @@ func packetsOf(f *input.File) (n int, err error) {
 }
 
 func TestCompression(t *testing.T) {
-	const packets = 1500
+	const packets = 1000
 	plain := many(packets)
 	dir := t.TempDir()
 	for name, command := range programs {
@@ -232,11 +232,11 @@ func TestRest(t *testing.T) {
 func TestClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for name, command := range programs {
-		path := write(t, t.TempDir(), "file", compress(t, many(20000), command...))
+		path := write(t, t.TempDir(), "file", compress(t, many(4000), command...))
 		for range 3 {
 			f, err := input.Open(path, nil)
 			require.NoError(t, err, name)
-			for range 2000 {
+			for range 1000 {
 				_, err = f.Next()
 				require.NoError(t, err, name)
 			}
@@ -244,7 +244,7 @@ func TestClose(t *testing.T) {
 			assert.NoError(t, f.Close(), "twice")
 		}
 	}
-	assert.Equal(t, before, runtime.NumGoroutine())
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 }
 
 // FuzzOpen holds what hostile data costs to a bound.

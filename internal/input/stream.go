@@ -43,7 +43,8 @@ type Stream struct {
 	problems []error  // to be reported before anything else
 	follow   *follower
 
-	opened int
+	opened int // before their turn
+	heavy  int // of these
 
 	mu    sync.Mutex // of what follows
 	open  map[*File]struct{}
@@ -109,6 +110,10 @@ func (s *Stream) prepare(entries []*entry) {
 	}
 }
 
+// heavy is how many files with decompressors that may keep megabytes are open before their
+// turn.
+const heavy = 4
+
 // load opens a file and reads its first packet. What goes wrong is kept until its turn.
 func (s *Stream) load(e *entry) {
 	if e.file, e.err = s.openFile(e); e.err != nil {
@@ -119,6 +124,20 @@ func (s *Stream) load(e *entry) {
 	if e.unchecked = e.err == nil; e.unchecked && e.packet.HasTime {
 		e.key, e.turnKnown = pcapfile.UnixNano(e.packet.Time), true
 	}
+	if c := e.file.Compression; e.regular && e.err == nil && (c == "xz" || c == "zstd") {
+		if s.heavy++; s.heavy > heavy {
+			s.forget(e.file)
+			e.err = e.file.Close()
+			e.file, e.packet, e.unchecked = nil, nil, false
+		}
+	}
+}
+
+// forget notes that a file will be closed.
+func (s *Stream) forget(f *File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, f)
 }
 
 // Open returns the files that are open, in the order of the arguments: before the first Next all of a few files, and of
@@ -261,8 +280,8 @@ func (s *Stream) end(e *entry) error {
 		if s.cfg.Ended != nil {
 			s.cfg.Ended(e.file)
 		}
+		s.forget(e.file)
 		s.mu.Lock()
-		delete(s.open, e.file)
 		s.read += e.file.BytesRead()
 		s.mu.Unlock()
 		if closeErr := e.file.Close(); err == io.EOF && closeErr != nil {

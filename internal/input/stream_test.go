@@ -240,7 +240,11 @@ func TestMany(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
 	for n := range 200 {
-		paths = append(paths, write(t, dir, fmt.Sprint("file", 1000-n), capture(float64(1000-n), float64(1000-n)+1.5)))
+		content := capture(float64(1000-n), float64(1000-n)+1.5)
+		if n < 20 {
+			content = compress(t, content, "xz", "-9", "-c") // 64 MiB of dictionary each
+		}
+		paths = append(paths, write(t, dir, fmt.Sprint("file", 1000-n), content))
 	}
 	var last float64
 	for i, line := range told(t, input.NewStream(paths, nil)) {

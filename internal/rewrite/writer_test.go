@@ -65,7 +65,7 @@ func write(t testing.TB, path string, content []byte) string {
 	return path
 }
 
-// TestCorpus rewrites every capture that tcpdump reads, in both formats: it prints the
+// TestCorpus rewrites every capture that tcpdump reads, in one format or both: it prints the
 // same, and capinfos counts the same.
 func TestCorpus(t *testing.T) {
 	dir := filepath.Join(testenv.Corpus(t), "captures")
@@ -81,15 +81,19 @@ func TestCorpus(t *testing.T) {
 		return output(t, "tcpdump", "-r", path, "-tt", "--time-stamp-precision=nano", "-n", "-xx", "-S", "-#")
 	}
 	outs := map[pcapfile.Format][]string{}
-	var originals []string
+	originals := map[string]string{}
 	for i, row := range rows[1:] {
 		if row[status] != "0" {
 			continue
 		}
 		path := filepath.Join(dir, row[file])
-		originals = append(originals, path)
 		want := printed(path)
-		for _, format := range []pcapfile.Format{pcapfile.PCAP, pcapfile.PCAPNG} {
+		// Both formats of pcapng, which has more to lose, of the others one.
+		formats := []pcapfile.Format{pcapfile.PCAP, pcapfile.PCAPNG}
+		if filepath.Ext(path) != ".pcapng" {
+			formats = formats[i%2 : i%2+1]
+		}
+		for _, format := range formats {
 			out := filepath.Join(tmp, fmt.Sprintf("%d.%v", i, format))
 			require.NoError(t, rewritten(t, out, format, false, path), path)
 			got := printed(out)
@@ -97,17 +101,18 @@ func TestCorpus(t *testing.T) {
 				t.Errorf("%s as %v differs", path, format)
 			}
 			outs[format] = append(outs[format], out)
+			originals[out] = path
 		}
 	}
 	t.Logf("%d files", len(originals))
 	for format, paths := range outs {
 		for i, path := range paths {
-			if i%5 != 0 { // capinfos takes a while to start
+			if i%4 != 0 { // capinfos takes a while to start
 				continue
 			}
-			if want, ok := counts(t, originals[i]); ok {
+			if want, ok := counts(t, originals[path]); ok {
 				got, _ := counts(t, path)
-				assert.Equal(t, want, got, "%s as %v", originals[i], format)
+				assert.Equal(t, want, got, "%s as %v", originals[path], format)
 			}
 		}
 	}
