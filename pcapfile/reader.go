@@ -66,6 +66,12 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return newReader(r, windowSize)
 }
 
+// NewReaderSize is NewReader with a buffer of size bytes at first, at least 64, instead of
+// 256 KiB: for those who want no more than the beginning of a file.
+func NewReaderSize(r io.Reader, size int) (*Reader, error) {
+	return newReader(r, max(size, 64))
+}
+
 func newReader(r io.Reader, size int) (*Reader, error) {
 	d := &Reader{w: window{r: r, buf: make([]byte, size)}, room: metadataLimit}
 	b := d.w.peek(12)
