@@ -22,8 +22,12 @@ func (p *Printer) arpPacket(name string, v view) {
 		p.cut("arp")
 		return
 	}
-	p.text(name).text(", ")
-	if a.Protocol != layers.EthernetTypeIPv4 || a.ProtAddressSize != 4 || a.HwAddressSize == 0 {
+	if !p.LinkHeader {
+		p.word(name).text(", ")
+	}
+	if p.Verbose > 0 && a.AddrType == layers.LinkTypeEthernet && a.Protocol == layers.EthernetTypeIPv4 {
+		p.text("Ethernet (len ").uint(uint32(a.HwAddressSize)).text("), IPv4 (len ").uint(uint32(a.ProtAddressSize)).text("), ")
+	} else if a.Protocol != layers.EthernetTypeIPv4 || a.ProtAddressSize != 4 || a.HwAddressSize == 0 {
 		p.text("hardware ").uint(uint32(a.AddrType)).text(" (len ").uint(uint32(a.HwAddressSize))
 		p.text("), protocol ").hex16(uint16(a.Protocol)).text(" (len ").uint(uint32(a.ProtAddressSize)).text("), ")
 	}

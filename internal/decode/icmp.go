@@ -24,7 +24,7 @@ var icmpNames = map[uint8]string{
 }
 
 func (p *Printer) icmp(v view) {
-	p.text("ICMP ")
+	p.word("ICMP ")
 	i := &p.icmp4
 	if err := i.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback); err != nil {
 		p.cut("icmp")
@@ -36,7 +36,8 @@ func (p *Printer) icmp(v view) {
 	case layers.ICMPv4TypeEchoReply:
 		p.echo("echo reply", i.Id, i.Seq)
 	case layers.ICMPv4TypeDestinationUnreachable:
-		p.unreachable(code, i.Seq, i.Payload)
+		p.color(sgrError).unreachable(code, i.Seq, i.Payload)
+		p.color(sgrReset)
 	case layers.ICMPv4TypeTimeExceeded:
 		p.timeExceeded(code)
 	case layers.ICMPv4TypeRedirect:
@@ -50,6 +51,35 @@ func (p *Printer) icmp(v view) {
 		p.text(name)
 	}
 	p.length(v.length)
+	if p.Verbose > 0 {
+		p.icmpMore(v)
+	}
+}
+
+// icmpMore prints what is wrong with a message, and the packet that an error is about.
+func (p *Printer) icmpMore(v view) {
+	if len(v.data) >= v.length {
+		if sum := ^fold(checksum(0, v.data[:v.length])); sum != 0 {
+			found := binary.BigEndian.Uint16(v.data[2:])
+			p.color(sgrError).text(" (wrong icmp cksum ").hexInt(int64(found)).text(" (->").hexInt(int64(shouldBe(found, sum))).text(")!)").color(sgrReset)
+		}
+	}
+	switch v.data[0] {
+	case layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4TypeSourceQuench, layers.ICMPv4TypeRedirect,
+		layers.ICMPv4TypeTimeExceeded, layers.ICMPv4TypeParameterProblem:
+	default:
+		return
+	}
+	quoted := v.after(icmpSize)
+	if len(quoted.data) < ip4Size {
+		return
+	}
+	// It has the length that it had before it was cut.
+	quoted.length = max(quoted.length, int(binary.BigEndian.Uint16(quoted.data[2:])))
+	p.text("\n\t")
+	protocol := p.protocol
+	p.ipv4(quoted)
+	p.protocol = protocol
 }
 
 func (p *Printer) echo(name string, id, seq uint16) {
@@ -79,9 +109,7 @@ func (p *Printer) quote4(data []byte) (q quote, ok bool) {
 	if len(data) < ip4Size || data[0]>>4 != 4 {
 		return quote{}, false
 	}
-	ip := &p.quoted4
-	ip.read(data)
-	q = quote{dst: ip.DstIP, protocol: ip.Protocol}
+	q = quote{dst: data[16:20], protocol: layers.IPProtocol(data[9])}
 	q.takePort(data[min(int(data[0]&0xf)*4, len(data)):])
 	return q, true
 }

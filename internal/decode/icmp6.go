@@ -24,6 +24,9 @@ var icmp6Names = map[uint8]string{
 	layers.ICMPv6TypeMLDv1MulticastListenerReportMessage:   "multicast listener report",
 	layers.ICMPv6TypeMLDv1MulticastListenerDoneMessage:     "multicast listener done",
 	layers.ICMPv6TypeMLDv2MulticastListenerReportMessageV2: "multicast listener report v2",
+
+	138: "router renumbering", 139: "who-are-you request", 140: "who-are-you reply", 144: "ha discovery request",
+	145: "ha discovery reply", 146: "mobile router solicitation", 147: "mobile router advertisement", 155: "RPL",
 }
 
 // unreachable6 are the codes of destination unreachable that name no port,
@@ -37,8 +40,16 @@ var unreachable6 = map[uint8]string{
 	layers.ICMPv6CodeRejectRouteToDst:       "unreachable, route rejected",
 }
 
-func (p *Printer) icmpv6(v view) {
-	p.text("ICMP6, ")
+func (p *Printer) icmpv6(d *datagram, v view) {
+	if p.Verbose > 0 && !d.fragment && len(v.data) >= max(v.length, 4) {
+		if sum := p.pseudoChecksum(d, layers.IPProtocolICMPv6, v); sum != 0 {
+			found := binary.BigEndian.Uint16(v.data[2:])
+			p.color(sgrError).text("[bad icmp6 cksum ").hex16(found).text(" -> ").hex16(shouldBe(found, sum)).text("!]").color(sgrReset).text(" ")
+		} else {
+			p.text("[icmp6 sum ok] ")
+		}
+	}
+	p.word("ICMP6").text(", ")
 	i := &p.icmp6
 	if err := i.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback); err != nil {
 		p.cut("icmp6")
@@ -71,7 +82,8 @@ func (p *Printer) icmpv6(v view) {
 	case layers.ICMPv6TypePacketTooBig:
 		p.text(name).text(", mtu ").uint(binary.BigEndian.Uint32(body))
 	case layers.ICMPv6TypeDestinationUnreachable:
-		p.text(name).unreachable6(code, body[4:])
+		p.color(sgrError).text(name).unreachable6(code, body[4:])
+		p.color(sgrReset)
 	case layers.ICMPv6TypeMLDv2MulticastListenerReportMessageV2:
 		p.text(name).text(", ").uint(uint32(binary.BigEndian.Uint16(body[2:]))).text(" group record(s)")
 	default:
@@ -93,19 +105,18 @@ func (p *Printer) about(words string, body []byte) {
 
 func (p *Printer) unreachable6(code uint8, quoted []byte) {
 	p.text(", ")
-	ip := &p.quoted6
+	var q quote
 	hasQuote := len(quoted) >= ip6Size
 	if hasQuote {
-		_ = ip.DecodeFromBytes(quoted[:ip6Size], gopacket.NilDecodeFeedback)
+		q = quote{dst: quoted[24:40], protocol: layers.IPProtocol(quoted[6])}
+		q.takePort(quoted[ip6Size:])
 	}
 	words, known := unreachable6[code]
 	switch {
 	case code == layers.ICMPv6CodePortUnreachable && hasQuote:
-		q := quote{dst: ip.DstIP, protocol: ip.NextHeader}
-		q.takePort(quoted[ip6Size:])
 		p.text("unreachable port, ").addrBytes(q.dst).text(" ").target(q)
 	case known && hasQuote:
-		p.text(words).text(" ").addrBytes(ip.DstIP)
+		p.text(words).text(" ").addrBytes(q.dst)
 	case known:
 		p.text(words)
 	default:

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 )
 
@@ -13,24 +12,36 @@ type datagram struct {
 	src, dst netip.Addr
 	named    bool // the addresses are printed already
 	fragment bool // the first of several: lengths in it may exceed it
+	outer    bool // it is in no other
+	ttl      uint8
+	v6       bool
 }
 
 // hosts prints the addresses, for protocols without ports.
 func (p *Printer) hosts(d *datagram) {
-	if !d.named {
-		p.addr(d.src).text(" > ").addr(d.dst).text(": ")
-		d.named = true
+	if d.named {
+		return
+	}
+	p.addr(d.src).text(" > ").addr(d.dst).text(": ")
+	d.named = true
+	if d.outer {
+		p.facts.src, p.facts.dst, p.facts.info = d.src, d.dst, len(p.out)
 	}
 }
 
 // ports prints the addresses with the ports behind them, or the ports alone.
 func (p *Printer) ports(d *datagram, src, dst uint16) {
-	if !d.named {
+	if d.named {
+		p.uint(uint32(src)).text(" > ").uint(uint32(dst)).text(": ")
+	} else {
 		p.endpoint(d.src, src).text(" > ").endpoint(d.dst, dst).text(": ")
 		d.named = true
-		return
 	}
-	p.uint(uint32(src)).text(" > ").uint(uint32(dst)).text(": ")
+	if d.outer {
+		f := &p.facts
+		f.src, f.dst, f.info = d.src, d.dst, len(p.out)
+		f.srcPort, f.dstPort, f.hasPorts = src, dst, true
+	}
 }
 
 // portsOf prints the ports that TCP, UDP and others begin with, or the hosts if they
@@ -53,34 +64,85 @@ func (p *Printer) transport(d *datagram, protocol layers.IPProtocol, v view) {
 	case layers.IPProtocolUDP:
 		p.udpDatagram(d, v)
 		return
-	case layers.IPProtocolSCTP, layers.IPProtocolUDPLite, protocolDCCP:
+	case layers.IPProtocolSCTP:
+		p.sctp(d, v)
+		return
+	case layers.IPProtocolUDPLite, protocolDCCP:
+		p.protocol = protocolFields[protocol]
 		p.portsOf(d, v)
 		p.protocolName(protocol).length(v.length)
 		return
 	}
 	p.hosts(d)
+	if name, ok := protocolFields[protocol]; ok {
+		p.protocol = name
+	}
 	switch protocol {
 	case layers.IPProtocolICMPv4:
 		p.icmp(v)
 	case layers.IPProtocolICMPv6:
-		p.icmpv6(v)
+		p.icmpv6(d, v)
 	case layers.IPProtocolIPv4:
 		p.ipv4(v)
 	case layers.IPProtocolIPv6:
 		p.ipv6(v)
+	case protocolEthernet:
+		p.etherFrame(v)
+	case layers.IPProtocolIGMP:
+		p.igmp(v)
+	case layers.IPProtocolGRE:
+		p.gre(v)
+	case layers.IPProtocolEtherIP:
+		p.etherIP(v)
+	case layers.IPProtocolMPLSInIP:
+		p.mpls(v)
+	case layers.IPProtocolESP:
+		p.esp(v)
+	case layers.IPProtocolAH:
+		p.ah(d, v)
+	case protocolIPComp:
+		p.ipComp(v)
+	case layers.IPProtocolOSPF:
+		p.ospf(v)
+	case protocolEIGRP:
+		p.eigrp(v)
+	case protocolPIM:
+		p.pim(v)
+	case layers.IPProtocolVRRP:
+		p.vrrp(d, v)
+	case protocolRSVP:
+		p.rsvp(v)
+	case layers.IPProtocolNoNextHeader:
+		p.text("no next header")
 	default:
 		p.protocolName(protocol).length(v.length)
 	}
 }
 
-const protocolDCCP layers.IPProtocol = 33
+// Protocols that gopacket has no name for, from the IANA registry.
+const (
+	protocolDCCP   layers.IPProtocol = 33
+	protocolRSVP   layers.IPProtocol = 46
+	protocolEIGRP  layers.IPProtocol = 88
+	protocolPIM    layers.IPProtocol = 103
+	protocolIPComp layers.IPProtocol = 108
 
-// protocolNames are protocols that are named; most are not decoded.
+	protocolEthernet layers.IPProtocol = 143 // RFC 8986
+)
+
+// protocolNames are protocols that are named; not all are decoded.
 var protocolNames = map[layers.IPProtocol]string{
 	1: "icmp", 2: "IGMP", 4: "ipip", 6: "tcp", 17: "udp", 33: "DCCP", 41: "ipv6",
 	46: "RSVP", 47: "GRE", 50: "ESP", 51: "AH", 58: "icmp6", 59: "no next header",
-	88: "EIGRP", 89: "OSPF", 94: "ipip", 103: "PIM", 108: "IPComp", 112: "VRRP",
-	113: "PGM", 115: "L2TP", 132: "SCTP", 136: "UDPLite", 137: "MPLS",
+	88: "EIGRP", 89: "OSPF", 94: "ipip", 97: "EtherIP", 103: "PIM", 108: "IPComp", 112: "VRRP",
+	113: "PGM", 115: "L2TP", 132: "SCTP", 135: "mobility", 136: "UDPLite", 137: "MPLS",
+}
+
+// protocolFields are the names of protocols in JSON.
+var protocolFields = map[layers.IPProtocol]string{
+	1: "icmp", 2: "igmp", 33: "dccp", 46: "rsvp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6",
+	88: "eigrp", 89: "ospf", 97: "etherip", 103: "pim", 108: "ipcomp", 112: "vrrp", 113: "pgm",
+	115: "l2tp", 135: "mobility", 136: "udplite",
 }
 
 func (p *Printer) protocolName(n layers.IPProtocol) *Printer {
@@ -92,107 +154,137 @@ func (p *Printer) protocolName(n layers.IPProtocol) *Printer {
 
 const ip4Size = 20 // without options
 
-// ip4Header is an IPv4 header without its options: none of them is printed, and
-// the layer refuses a packet for one bad option.
-type ip4Header struct {
-	layers.IPv4
-	fixed [ip4Size]byte
-}
-
-// read reads a header of at least ip4Size bytes.
-func (h *ip4Header) read(b []byte) {
-	copy(h.fixed[:], b)
-	h.fixed[0] = 4<<4 | ip4Size/4
-	binary.BigEndian.PutUint16(h.fixed[2:], ip4Size)
-	// Nothing else in these bytes can be wrong.
-	_ = h.DecodeFromBytes(h.fixed[:], gopacket.NilDecodeFeedback)
-}
+// Bits of the field of an IPv4 header that has the fragment offset.
+const (
+	ip4Reserved = 0x8000
+	ip4DF       = 0x4000
+	ip4MF       = 0x2000
+)
 
 func (p *Printer) ipv4(v view) {
-	p.text("IP ")
+	b := v.data
+	if len(b) > 0 && b[0]>>4 != 4 {
+		p.color(sgrError).text("IP").uint(uint32(b[0] >> 4))
+		if b[0]>>4 == 6 {
+			p.text(", wrong link-layer encapsulation")
+		}
+		p.text(" (invalid)").color(sgrReset)
+		return
+	}
+	p.version("IP ")
 	if !p.nest() {
 		return
 	}
-	if len(v.data) > 0 && v.data[0]>>4 != 4 {
-		p.text("[version ").uint(uint32(v.data[0] >> 4)).text("]").length(v.length)
-		return
-	}
-	if len(v.data) < ip4Size {
+	if len(b) < ip4Size {
 		p.cut("ip")
 		return
 	}
-	ip := &p.ip4
-	ip.read(v.data)
-	header := int(v.data[0]&0xf) * 4
+	header := int(b[0]&0xf) * 4
 	// Linux hands out packets of segmentation offload with a length of 0 if
 	// they are too long for the field.
-	total := int(binary.BigEndian.Uint16(v.data[2:]))
+	total := int(binary.BigEndian.Uint16(b[2:]))
 	if total == 0 {
 		total = v.length
 	}
 	switch {
 	case header < ip4Size:
-		p.text("bad-hlen ").int(int64(header))
+		p.wrong("bad-hlen ").int(int64(header))
 		return
 	case total < header:
-		p.text("bad-len ").int(int64(total))
+		p.wrong("bad-len ").int(int64(total))
 		return
 	}
 	if missing := total - v.length; missing > 0 {
 		p.text("truncated-ip - ").int(int64(missing)).text(" bytes missing! ")
 	}
+	protocol := layers.IPProtocol(b[9])
+	if p.Verbose > 0 {
+		p.ipv4Fields(b, header)
+	}
 	payload := view{v.first(total).after(header).data, total - header}
-	d := datagram{src: address(ip.SrcIP), dst: address(ip.DstIP)}
-	offset, more := int(ip.FragOffset)*8, ip.Flags&layers.IPv4MoreFragments != 0
-	id := ip.Id // the layer may be used again for a packet inside
+	d := datagram{
+		src: netip.AddrFrom4([4]byte(b[12:])), dst: netip.AddrFrom4([4]byte(b[16:])), ttl: b[8],
+		outer: !p.facts.src.IsValid(),
+	}
+	if d.outer {
+		p.protocol = "ip"
+	}
+	field := binary.BigEndian.Uint16(b[6:])
+	offset, more := int(field&0x1fff)*8, field&ip4MF != 0
+	if offset == 0 && !more {
+		p.transport(&d, protocol, payload)
+		return
+	}
 	if offset > 0 {
 		p.hosts(&d)
-		p.protocolName(ip.Protocol)
-	} else {
-		d.fragment = more
-		p.transport(&d, ip.Protocol, payload)
-	}
-	if offset > 0 || more {
-		p.text(" (frag ").uint(uint32(id)).text(":").int(int64(payload.length)).text("@").int(int64(offset))
-		if more {
-			p.text("+")
+		p.protocolName(protocol)
+		if name, ok := protocolFields[protocol]; ok {
+			p.protocol = name
 		}
-		p.text(")")
+	} else {
+		d.fragment = true
+		p.transport(&d, protocol, payload)
+	}
+	if p.Verbose > 0 {
+		return // said that already
+	}
+	p.text(" (frag ").uint(uint32(binary.BigEndian.Uint16(b[4:]))).text(":").int(int64(payload.length)).text("@").int(int64(offset))
+	if more {
+		p.text("+")
+	}
+	p.text(")")
+}
+
+// version prints the name of a protocol which the header of the link layer has told
+// already, if that is printed.
+func (p *Printer) version(name string) {
+	if !p.LinkHeader {
+		p.word(name)
 	}
 }
 
 const ip6Size = 40
 
 func (p *Printer) ipv6(v view) {
-	p.text("IP6 ")
+	p.version("IP6 ")
 	if !p.nest() {
 		return
 	}
-	if len(v.data) > 0 && v.data[0]>>4 != 6 {
-		p.text("[version ").uint(uint32(v.data[0] >> 4)).text("]").length(v.length)
+	b := v.data
+	if len(b) > 0 && b[0]>>4 != 6 {
+		p.wrong("version error: ").uint(uint32(b[0] >> 4)).text(" != 6")
 		return
 	}
-	if len(v.data) < ip6Size {
+	if len(b) < ip6Size {
 		p.cut("ip6")
 		return
 	}
-	// What the layer could complain about lies behind the fixed header, and
-	// is looked at below.
-	ip := &p.ip6
-	_ = ip.DecodeFromBytes(v.data[:ip6Size], gopacket.NilDecodeFeedback)
+	next := layers.IPProtocol(b[6])
 	payload := v.after(ip6Size)
+	if p.Verbose > 0 {
+		p.ipv6Fields(b)
+	}
 	// A length of 0 is that of a jumbogram, RFC 2675, or of segmentation
 	// offload that needs no such option on the way to us.
-	if ip.Length != 0 {
-		length := int(ip.Length)
+	if length := int(binary.BigEndian.Uint16(b[4:])); length != 0 {
 		if missing := length - payload.length; missing > 0 {
 			p.text("truncated-ip6 - ").int(int64(missing)).text(" bytes missing! ")
 		}
 		payload = view{payload.data[:min(length, len(payload.data))], length}
 	}
-	d := datagram{src: address(ip.SrcIP), dst: address(ip.DstIP)}
-	p.extensions(&d, ip.NextHeader, payload)
+	d := datagram{
+		src: netip.AddrFrom16([16]byte(b[8:])), dst: netip.AddrFrom16([16]byte(b[24:])), ttl: b[7],
+		outer: !p.facts.src.IsValid(), v6: true,
+	}
+	if d.outer {
+		p.protocol = "ip6"
+	}
+	p.extensions(&d, next, payload)
 }
+
+// maxExtensions bounds the addresses and options that are printed of an IPv6
+// extension header.
+const maxExtensions = 16
 
 // extensions prints the IPv6 extension headers, RFC 8200 section 4, and what
 // follows them.
@@ -217,38 +309,83 @@ func (p *Printer) extensions(d *datagram, next layers.IPProtocol, v view) {
 		if !p.nest() {
 			return
 		}
-		if next == layers.IPProtocolIPv6Fragment {
-			f := &p.ip6frag
-			if err := f.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback); err != nil {
+		if len(v.data) < 8 {
+			if next == layers.IPProtocolIPv6Fragment {
 				p.cut("frag")
-				return
+			} else {
+				p.cut("ip6ext")
 			}
-			v = v.after(len(f.Contents))
-			offset := int64(f.FragmentOffset) * 8
-			p.text("(").int(offset).text("|").int(int64(v.length)).text(") ")
+			return
+		}
+		after := layers.IPProtocol(v.data[0])
+		if next == layers.IPProtocolIPv6Fragment {
+			field := binary.BigEndian.Uint16(v.data[2:])
+			id := binary.BigEndian.Uint32(v.data[4:])
+			v = v.after(8)
+			offset := int64(field &^ 7)
+			p.text("(")
+			if p.Verbose > 0 {
+				p.hex32(id).text(":")
+			}
+			p.int(offset).text("|").int(int64(v.length)).text(") ")
 			if offset > 0 {
-				p.protocolName(f.NextHeader)
+				p.protocolName(after)
 				return
 			}
-			d.fragment = f.MoreFragments
-			next = f.NextHeader
+			d.fragment = field&1 != 0
+			next = after
 			continue
 		}
-		x := &p.ip6ext
-		if err := x.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback); err != nil {
+		size := (int(v.data[1]) + 1) * 8
+		if len(v.data) < size {
 			p.cut("ip6ext")
 			return
 		}
-		if next == layers.IPProtocolIPv6Routing {
-			p.text("(type=").uint(uint32(x.Contents[2])).text(", segleft=").uint(uint32(x.Contents[3])).text(") ")
+		switch {
+		case next == layers.IPProtocolIPv6Routing:
+			p.routing(v.data[:size])
+		case p.Verbose > 0:
+			p.ipv6Options(v.data[2:size])
 		}
-		v = v.after(len(x.Contents))
-		next = x.NextHeader
+		v = v.after(size)
+		next = after
 	}
 }
 
-// address makes an address of 4 or 16 bytes.
-func address(b []byte) netip.Addr {
-	a, _ := netip.AddrFromSlice(b)
-	return a
+// Routing headers with addresses: the source route that RFC 5095 abolished, that of
+// mobile IPv6, and segment routing, RFC 8754.
+const (
+	routingSource  = 0
+	routingMobile  = 2
+	routingSegment = 4
+)
+
+// routing prints a routing header, RFC 8200 section 4.4.
+func (p *Printer) routing(b []byte) {
+	p.text("(len=").uint(uint32(b[1])).text(", type=").uint(uint32(b[2])).text(", segleft=").uint(uint32(b[3]))
+	addresses := b[8:]
+	switch b[2] {
+	case routingSource, routingMobile:
+		if reserved := binary.BigEndian.Uint32(b[4:]); reserved != 0 {
+			p.text(", rsv=0x").hexInt(int64(reserved))
+		}
+	case routingSegment:
+		p.text(", last-entry=").uint(uint32(b[4]))
+		if b[5] != 0 {
+			p.text(", flags=0x").hexInt(int64(b[5]))
+		}
+		p.text(", tag=").hexInt(int64(binary.BigEndian.Uint16(b[6:])))
+		addresses = addresses[:min(len(addresses), (int(b[4])+1)*16)]
+	default:
+		addresses = nil
+	}
+	for i := 0; len(addresses) >= 16; i++ {
+		if i == maxExtensions {
+			p.text(", …")
+			break
+		}
+		p.text(", [").int(int64(i)).text("]").addrBytes(addresses[:16])
+		addresses = addresses[16:]
+	}
+	p.text(") ")
 }

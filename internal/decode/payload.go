@@ -21,10 +21,7 @@ func (p *Printer) payloadUDP(src, dst uint16, v view) bool {
 }
 
 // udpPort is what a port announces, nil for none. Each prints in place of "UDP, length"
-// and returns true, or prints nothing. A tunnel takes a line here as well:
-//
-//	case 4789:
-//		return func(p *Printer, v view) bool { p.vxlan(v); return true }
+// and returns true, or prints nothing.
 func udpPort(port uint16) func(*Printer, view) bool {
 	switch port {
 	case 53:
@@ -49,6 +46,10 @@ func udpPort(port uint16) func(*Printer, view) bool {
 		return (*Printer).radius
 	case 5060, 5061:
 		return (*Printer).sip
+	case 4789, 4790:
+		return (*Printer).vxlan
+	case 6081:
+		return (*Printer).geneve
 	case 5353:
 		return (*Printer).mdns
 	case 5355:

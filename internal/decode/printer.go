@@ -23,34 +23,44 @@ type Printer struct {
 	Interfaces bool
 	// Names are printed in place of addresses.
 	Names map[netip.Addr]string
+	// LinkHeader prints the header of the link layer too, as tcpdump -e does.
+	LinkHeader bool
+	// Verbose prints more of headers, and checks checksums, as tcpdump -v does;
+	// a packet may take several lines then. There is one level of it.
+	Verbose int
+	// Quiet prints less: of TCP and UDP only how much they carry.
+	Quiet bool
+	// Dump is how the bytes of a packet are printed, on the lines after its own.
+	Dump DumpStyle
+	// Colors has a terminal tell times, protocols and errors apart. The text
+	// between the control sequences stays the same.
+	Colors bool
 
 	first, previous time.Time // of the packets printed so far
+	clocked         clockText
 
 	out   []byte
 	pk    *pcapfile.Packet
-	depth int     // headers that can hold one another, in this packet
-	mac   macPair // of the Ethernet header, nil without one
+	depth int // headers that can hold one another, in this packet
+	mac   macPair
+	frame int // length of the Ethernet frame that is being printed
+
+	network int    // where the network layer begins in the packet, behind the link layer
+	facts   facts  // what the packet says, for JSON
+	json    []byte // the line of a packet on its way into JSON
 
 	protocol string // deepest that was recognised, for JSON
 
 	loopback layers.Loopback
-	ethernet layers.Ethernet
-	vlan     layers.Dot1Q
 	llc      layers.LLC
 	snap     layers.SNAP
 	arp      layers.ARP
-	ip4      ip4Header
-	ip6      layers.IPv6
-	ip6ext   layers.IPv6ExtensionSkipper
-	ip6frag  layers.IPv6Fragment
-	tcp      layers.TCP
 	udp      layers.UDP
 	icmp4    layers.ICMPv4
 	icmp6    layers.ICMPv6
-	quoted4  ip4Header // the header in an ICMP error
-	quoted6  layers.IPv6
 }
 
+// macPair are the addresses of the Ethernet header, nil without one.
 type macPair struct{ src, dst []byte }
 
 // maxDepth bounds headers inside one another: VLAN tags, tunnels, IPv6
@@ -58,13 +68,14 @@ type macPair struct{ src, dst []byte }
 const maxDepth = 16
 
 // Append appends a packet to dst as one line of text, without a newline at its
-// end. It keeps nothing of the packet.
+// end. With Verbose or Dump, lines that begin with a tab or spaces may follow it.
+// It keeps nothing of the packet.
 func (p *Printer) Append(dst []byte, pk *pcapfile.Packet) (line []byte) {
-	p.out, p.pk, p.depth, p.mac, p.protocol = dst, pk, 0, macPair{}, ""
+	p.begin(dst, pk)
 	defer func() {
-		// The decoders are gopacket's, and the bytes anybody's.
+		// Some of the decoders are gopacket's, and the bytes anybody's.
 		if recover() != nil {
-			p.text(" [malformed packet]")
+			p.malformed()
 		}
 		line, p.out, p.pk = p.out, nil, nil
 	}()
@@ -72,9 +83,27 @@ func (p *Printer) Append(dst []byte, pk *pcapfile.Packet) (line []byte) {
 	if p.Interfaces && pk.Interface.LinkType != pcapfile.LinkTypeLinuxSLL2 {
 		p.captured(pk.Interface.Name, pk.InterfaceID, direction(pk.Flags))
 	}
-	length := int(min(pk.Length, math.MaxInt32))
-	p.link(pk.Interface.LinkType, view{pk.Data, max(length, len(pk.Data))})
+	p.packet()
+	p.dump()
 	return p.out
+}
+
+func (p *Printer) begin(dst []byte, pk *pcapfile.Packet) {
+	p.out, p.pk, p.depth, p.mac, p.protocol = dst, pk, 0, macPair{}, ""
+	p.network, p.facts = 0, facts{}
+}
+
+// packet prints a packet from its first byte on.
+func (p *Printer) packet() {
+	length := int(min(p.pk.Length, math.MaxInt32))
+	p.link(p.pk.Interface.LinkType, view{p.pk.Data, max(length, len(p.pk.Data))})
+}
+
+func (p *Printer) malformed() {
+	if p.Colors {
+		p.text(sgrReset)
+	}
+	p.text(" [malformed packet]")
 }
 
 // A view is a header and what follows it: the bytes that were captured, and
@@ -99,7 +128,7 @@ func (v view) first(n int) view {
 func (p *Printer) nest() bool {
 	p.depth++
 	if p.depth > maxDepth {
-		p.text("[nested too deep]")
+		p.color(sgrError).text("[nested too deep]").color(sgrReset)
 		return false
 	}
 	return true
@@ -107,5 +136,5 @@ func (p *Printer) nest() bool {
 
 // cut says that the packet ends, or was cut by the capture, in a header.
 func (p *Printer) cut(protocol string) {
-	p.text("[|").text(protocol).text("]")
+	p.color(sgrError).text("[|").text(protocol).text("]").color(sgrReset)
 }

@@ -111,9 +111,9 @@ func TestAppend(t *testing.T) {
 		},
 		{
 			"unknown ethertype", 1, macs + "88b5" + data4,
-			"02:42:00:00:00:01 > 02:42:00:00:00:02, ethertype Unknown (0x88b5), length 4",
+			"02:42:00:00:00:01 > 02:42:00:00:00:02, ethertype Unknown (0x88b5), length 18",
 		},
-		{"spanning tree", 1, "0180c2000000 024200000001 0007 424203" + data4, "STP, length 4"},
+		{"half a spanning tree", 1, "0180c2000000 024200000001 0007 424203" + "00000000", "STP 802.1d, Config [|stp]"},
 		{
 			"arp request", 1, macs + "0806 0001 0800 06 04 0001 024200000001 0a000001 000000000000 0a000002",
 			"ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 28",
@@ -156,7 +156,7 @@ func TestAppend(t *testing.T) {
 		{"half a vlan tag", 1, macs + "8100 00", "[|vlan]"},
 		{"half an ip header", 1, macs + "0800 4500", "IP [|ip]"},
 		{"half an ipv6 header", 1, macs + "86dd 6000", "IP6 [|ip6]"},
-		{"wrong version", 1, macs + "0800" + strings.Repeat("65", 20), "IP [version 6], length 20"},
+		{"wrong version", 1, macs + "0800" + strings.Repeat("65", 20), "IP6, wrong link-layer encapsulation (invalid)"},
 		{"half an arp packet", 1, macs + "0806 0001 0800 06 04", "[|arp]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

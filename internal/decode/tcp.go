@@ -2,143 +2,171 @@ package decode
 
 import (
 	"encoding/binary"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
 )
 
 const tcpSize = 20 // without options
 
+// Flags of TCP, RFC 9293 section 3.1, and the one of RFC 9768 before them.
+const (
+	tcpFIN = 1 << iota
+	tcpSYN
+	tcpRST
+	tcpPSH
+	tcpACK
+	tcpURG
+	tcpECE
+	tcpCWR
+	tcpAE
+)
+
 func (p *Printer) tcpSegment(d *datagram, v view) {
 	if !p.portsOf(d, v) || len(v.data) < tcpSize {
+		p.protocol = "tcp"
 		p.cut("tcp")
 		return
 	}
 	p.protocol = "tcp"
-	// Of the header without its options nothing is wrong but its length.
-	t := &p.tcp
-	err := t.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback)
-	header := int(t.DataOffset) * 4
+	b := v.data
+	header := int(b[12]>>4) * 4
 	length := v.length - header
-
-	p.text("Flags [").tcpFlags(t).text("]")
+	flags := binary.BigEndian.Uint16(b[12:]) & 0x1ff
+	seq, ack := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	window := binary.BigEndian.Uint16(b[14:])
+	if d.outer {
+		p.facts.tcp = tcpFacts{true, flags, seq, ack, window, max(length, 0)}
+	}
+	if p.Quiet {
+		p.text("tcp ").int(int64(max(length, 0)))
+		if header < tcpSize || length < 0 {
+			p.wrong(" [bad hdr length ").int(int64(header)).text("]")
+		}
+		return
+	}
+	p.text("Flags [").tcpFlags(flags).text("]")
 	if header < tcpSize || length < 0 {
 		p.text(", [bad hdr length ").int(int64(header)).text("]")
 		return
 	}
-	if length > 0 || t.SYN || t.FIN || t.RST {
-		p.text(", seq ").uint(t.Seq)
+	if p.Verbose > 0 {
+		p.tcpChecksum(d, v)
+	}
+	if length > 0 || flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
+		p.text(", seq ").uint(seq)
 		if length > 0 {
-			p.text(":").uint(t.Seq + uint32(length))
+			p.text(":").uint(seq + uint32(length))
 		}
 	}
-	if t.ACK {
-		p.text(", ack ").uint(t.Ack)
+	if flags&tcpACK != 0 {
+		p.text(", ack ").uint(ack)
 	}
-	p.text(", win ").uint(uint32(t.Window))
-	if t.URG {
-		p.text(", urg ").uint(uint32(t.Urgent))
+	p.text(", win ").uint(uint32(window))
+	if flags&tcpURG != 0 {
+		p.text(", urg ").uint(uint32(binary.BigEndian.Uint16(b[18:])))
 	}
 	switch {
-	case err != nil:
+	case len(b) < header:
 		p.text(", ")
 		p.cut("tcp")
 	case header > tcpSize:
-		p.text(", options [").tcpOptions(t).text("]")
+		p.text(", options [").tcpOptions(b[tcpSize:header]).text("]")
 	}
 	p.length(length)
-	p.payloadTCP(uint16(t.SrcPort), uint16(t.DstPort), v.after(header))
+	p.payloadTCP(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), v.after(header))
 }
 
-func (p *Printer) tcpFlags(t *layers.TCP) *Printer {
-	start := len(p.out)
-	for _, f := range [...]struct {
-		set  bool
-		name string
-	}{
-		{t.FIN, "F"},
-		{t.SYN, "S"},
-		{t.RST, "R"},
-		{t.PSH, "P"},
-		{t.ACK, "."},
-		{t.URG, "U"},
-		{t.ECE, "E"},
-		{t.CWR, "W"},
-		{t.NS, "e"},
-	} {
-		if f.set {
-			p.text(f.name)
-		}
+func (p *Printer) tcpFlags(flags uint16) *Printer {
+	if flags == 0 {
+		return p.text("none")
 	}
-	if len(p.out) == start {
-		p.text("none")
+	switch {
+	case flags&tcpRST != 0:
+		p.color(sgrError)
+		defer p.color(sgrReset)
+	case flags&tcpFIN != 0:
+		p.color(sgrCloses)
+		defer p.color(sgrReset)
+	case flags&tcpSYN != 0:
+		p.color(sgrOpens)
+		defer p.color(sgrReset)
+	}
+	const names = "FSRP.UEWe"
+	for i := range len(names) {
+		if flags>>i&1 != 0 {
+			p.out = append(p.out, names[i])
+		}
 	}
 	return p
 }
 
-func (p *Printer) tcpOptions(t *layers.TCP) *Printer {
-	for i := range t.Options {
-		if i > 0 {
-			p.text(",")
-		}
-		p.tcpOption(&t.Options[i])
-	}
-	// What follows the end of options is padding; without one, the layer
-	// found no more options in it.
-	ended := len(t.Options) > 0 && t.Options[len(t.Options)-1].OptionType == layers.TCPOptionKindEndList
-	if len(t.Padding) > 0 && !ended {
-		if len(t.Options) > 0 {
-			p.text(",")
-		}
-		p.text("[bad opt]")
-	}
-	return p
-}
-
-// Options that gopacket has no name for, from the IANA registry.
+// Kinds of options, from the IANA registry.
 const (
-	tcpOptionMD5      = 19
-	tcpOptionAO       = 29
-	tcpOptionFastOpen = 34
+	tcpOptionEnd           = 0
+	tcpOptionNop           = 1
+	tcpOptionMSS           = 2
+	tcpOptionWindowScale   = 3
+	tcpOptionSACKPermitted = 4
+	tcpOptionSACK          = 5
+	tcpOptionTimestamps    = 8
+	tcpOptionMD5           = 19
+	tcpOptionAO            = 29
+	tcpOptionMultipath     = 30
+	tcpOptionFastOpen      = 34
 )
 
-func (p *Printer) tcpOption(o *layers.TCPOption) {
-	data := o.OptionData
+func (p *Printer) tcpOptions(b []byte) *Printer {
+	for first := true; len(b) > 0; first = false {
+		if !first {
+			p.text(",")
+		}
+		switch b[0] {
+		case tcpOptionEnd:
+			return p.text("eol") // what follows is padding
+		case tcpOptionNop:
+			p.text("nop")
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || len(b) < int(b[1]) {
+			return p.text("[bad opt]")
+		}
+		p.tcpOption(b[0], b[2:b[1]])
+		b = b[b[1]:]
+	}
+	return p
+}
+
+func (p *Printer) tcpOption(kind uint8, data []byte) {
 	switch {
-	case o.OptionType == layers.TCPOptionKindEndList:
-		p.text("eol")
-	case o.OptionType == layers.TCPOptionKindNop:
-		p.text("nop")
-	case o.OptionType == layers.TCPOptionKindMSS && len(data) == 2:
+	case kind == tcpOptionMSS && len(data) == 2:
 		p.text("mss ").uint(uint32(binary.BigEndian.Uint16(data)))
-	case o.OptionType == layers.TCPOptionKindWindowScale && len(data) == 1:
+	case kind == tcpOptionWindowScale && len(data) == 1:
 		p.text("wscale ").uint(uint32(data[0]))
-	case o.OptionType == layers.TCPOptionKindSACKPermitted && len(data) == 0:
+	case kind == tcpOptionSACKPermitted && len(data) == 0:
 		p.text("sackOK")
-	case o.OptionType == layers.TCPOptionKindSACK && len(data) > 0 && len(data)%8 == 0:
+	case kind == tcpOptionSACK && len(data) > 0 && len(data)%8 == 0:
 		p.text("sack ").int(int64(len(data) / 8)).text(" ")
 		for ; len(data) > 0; data = data[8:] {
 			p.text("{").uint(binary.BigEndian.Uint32(data)).text(":").uint(binary.BigEndian.Uint32(data[4:])).text("}")
 		}
-	case o.OptionType == layers.TCPOptionKindTimestamps && len(data) == 8:
+	case kind == tcpOptionTimestamps && len(data) == 8:
 		p.text("TS val ").uint(binary.BigEndian.Uint32(data)).text(" ecr ").uint(binary.BigEndian.Uint32(data[4:]))
-	case o.OptionType == layers.TCPOptionKindMultipathTCP:
-		p.text("mptcp ").uint(uint32(o.OptionLength)).text(" ").text(mptcpName(o.OptionMultipath))
-	case o.OptionType == tcpOptionMD5:
+	case kind == tcpOptionMultipath && len(data) > 0:
+		p.text("mptcp ").int(int64(len(data) + 2)).text(" ").text(mptcpName(data[0] >> 4))
+	case kind == tcpOptionMD5:
 		p.text("md5")
-	case o.OptionType == tcpOptionAO:
+	case kind == tcpOptionAO:
 		p.text("tcp-ao")
-	case o.OptionType == tcpOptionFastOpen:
+	case kind == tcpOptionFastOpen:
 		p.text("tfo")
 	default:
-		p.text("unknown-").uint(uint32(o.OptionType))
+		p.text("unknown-").uint(uint32(kind))
 		if len(data) > 0 {
 			p.text(" 0x").hex(string(data))
 		}
 	}
 }
 
-func mptcpName(subtype layers.MPTCPSubtype) string {
+func mptcpName(subtype uint8) string {
 	names := [...]string{"capable", "join", "dss", "add-addr", "rem-addr", "prio", "fail", "fast-close", "rst"}
 	if int(subtype) < len(names) {
 		return names[subtype]

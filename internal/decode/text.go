@@ -66,14 +66,19 @@ func (p *Printer) hex(s string) *Printer {
 	return p
 }
 
-// hex16 prints n as 0x and four digits.
-func (p *Printer) hex16(n uint16) *Printer {
-	return p.text("0x").hex(string([]byte{byte(n >> 8), byte(n)}))
+// hexDigits prints n as so many hexadecimal digits.
+func (p *Printer) hexDigits(n uint32, digits int) *Printer {
+	for shift := (digits - 1) * 4; shift >= 0; shift -= 4 {
+		p.out = append(p.out, hexAlphabet[n>>shift&0xf])
+	}
+	return p
 }
 
-func (p *Printer) hex8(n uint8) *Printer {
-	return p.text("0x").hex(string([]byte{n}))
-}
+const hexAlphabet = "0123456789abcdef"
+
+func (p *Printer) hex8(n uint8) *Printer   { return p.text("0x").hexDigits(uint32(n), 2) }
+func (p *Printer) hex16(n uint16) *Printer { return p.text("0x").hexDigits(uint32(n), 4) }
+func (p *Printer) hex32(n uint32) *Printer { return p.text("0x").hexDigits(n, 8) }
 
 // addr prints an address, or the name it has.
 func (p *Printer) addr(a netip.Addr) *Printer {
@@ -82,7 +87,26 @@ func (p *Printer) addr(a netip.Addr) *Printer {
 			return p.unsafe(name)
 		}
 	}
+	if a.Is4() {
+		b := a.As4()
+		p.decimal(b[0]).decimal(b[1]).decimal(b[2]).decimal(b[3])
+		p.out = p.out[:len(p.out)-1]
+		return p
+	}
 	p.out = a.AppendTo(p.out)
+	return p
+}
+
+// decimal prints a number of an address, and a dot.
+func (p *Printer) decimal(n byte) *Printer {
+	switch {
+	case n < 10:
+		p.out = append(p.out, '0'+n, '.')
+	case n < 100:
+		p.out = append(p.out, '0'+n/10, '0'+n%10, '.')
+	default:
+		p.out = append(p.out, '0'+n/100, '0'+n/10%10, '0'+n%10, '.')
+	}
 	return p
 }
 
@@ -90,8 +114,10 @@ func (p *Printer) addr(a netip.Addr) *Printer {
 // have dots of its own, a colon.
 func (p *Printer) endpoint(a netip.Addr, port uint16) *Printer {
 	dot := "."
-	if _, ok := p.Names[a]; ok {
-		dot = ":"
+	if len(p.Names) > 0 {
+		if _, ok := p.Names[a]; ok {
+			dot = ":"
+		}
 	}
 	return p.addr(a).text(dot).uint(uint32(port))
 }
@@ -107,11 +133,11 @@ func (p *Printer) addrBytes(b []byte) *Printer {
 
 // macAddr prints the address of a link, of any length.
 func (p *Printer) macAddr(b []byte) *Printer {
-	for i := range b {
+	for i, c := range b {
 		if i > 0 {
-			p.text(":")
+			p.out = append(p.out, ':')
 		}
-		p.out = hex.AppendEncode(p.out, b[i:i+1])
+		p.out = append(p.out, hexAlphabet[c>>4], hexAlphabet[c&0xf])
 	}
 	return p
 }

@@ -26,6 +26,15 @@ var unknownTime = map[TimeStyle]string{
 }
 
 func (p *Printer) time() {
+	if p.Time == TimeNone {
+		return
+	}
+	p.color(sgrTime)
+	p.timeText()
+	p.color(sgrReset)
+}
+
+func (p *Printer) timeText() {
 	if !p.pk.HasTime {
 		p.text(unknownTime[p.Time])
 		return
@@ -36,17 +45,25 @@ func (p *Printer) time() {
 	}
 	switch p.Time {
 	case TimeOfDay:
-		p.clock(t, "15:04:05.000000 ")
+		p.clock(t, "15:04:05")
 	case TimeUnix:
-		p.int(t.Unix()).text(".").padded(t.Nanosecond()/1000, 6).text(" ")
+		p.int(t.Unix()).text(".").micros(t)
 	case TimeDelta:
 		p.interval(t.Sub(p.previous))
 	case TimeDate:
-		p.clock(t, "2006-01-02 15:04:05.000000 ")
+		p.clock(t, "2006-01-02 15:04:05")
 	case TimeOffset:
 		p.interval(t.Sub(p.first))
 	}
 	p.previous = t
+}
+
+// A clockText is the text of a second; most packets are of the second of the one before.
+type clockText struct {
+	second   int64
+	location *time.Location
+	layout   string
+	text     []byte
 }
 
 func (p *Printer) clock(t time.Time, layout string) {
@@ -54,7 +71,24 @@ func (p *Printer) clock(t time.Time, layout string) {
 	if location == nil {
 		location = time.Local
 	}
-	p.out = t.In(location).AppendFormat(p.out, layout)
+	c := &p.clocked
+	if second := t.Unix(); second != c.second || location != c.location || layout != c.layout {
+		c.second, c.location, c.layout = second, location, layout
+		c.text = t.In(location).AppendFormat(c.text[:0], layout)
+	}
+	p.out = append(p.out, c.text...)
+	p.text(".").micros(t)
+}
+
+// micros prints the microseconds of a time.
+func (p *Printer) micros(t time.Time) {
+	n := uint32(t.Nanosecond()) / 1000
+	digits := [7]byte{6: ' '}
+	for i := 5; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	p.out = append(p.out, digits[:]...)
 }
 
 func (p *Printer) interval(d time.Duration) {

@@ -20,6 +20,9 @@ func (p *Printer) udpDatagram(d *datagram, v view) {
 		p.text("UDP, bad length ").int(int64(length)).text(" < ").int(udpSize)
 		return
 	}
+	if p.Verbose > 0 && !p.Quiet {
+		p.udpChecksum(d, v.first(length))
+	}
 	available := length
 	if !d.fragment {
 		available = min(length, v.length)
@@ -27,7 +30,7 @@ func (p *Printer) udpDatagram(d *datagram, v view) {
 	payload := v.first(available).after(udpSize)
 	payload.length = available - udpSize // of a fragmented datagram as a whole
 	switch {
-	case p.payloadUDP(uint16(u.SrcPort), uint16(u.DstPort), payload):
+	case !p.Quiet && p.payloadUDP(uint16(u.SrcPort), uint16(u.DstPort), payload):
 	case available < length:
 		p.text("UDP, bad length ").int(int64(length - udpSize)).text(" > ").int(int64(payload.length))
 	default:
