@@ -123,6 +123,38 @@ func (r *Reader) Next() (*Packet, error) {
 	return &r.packet, nil
 }
 
+// Buffered reports whether Next will return without a read of the input.
+func (r *Reader) Buffered() bool {
+	b := r.w.buf[r.w.start:r.w.end]
+	if r.err != nil {
+		return true
+	}
+	for { // blocks that are no packets come before one
+		var size uint64
+		packet := true
+		switch {
+		case r.format == PCAP && len(b) >= r.pcap.headerSize:
+			size = uint64(r.pcap.headerSize) + uint64(r.big.uint32(b[8:]))
+		case r.format == PCAPNG && len(b) >= minBlock:
+			size = uint64(r.big.uint32(b[4:]))
+			switch r.big.uint32(b) {
+			case blockPacket, blockPacketOld, blockSimple:
+			default:
+				packet = false
+			}
+		default:
+			return false
+		}
+		switch {
+		case size > uint64(len(b)):
+			return false
+		case packet || size < minBlock: // what is wrong, Next says
+			return true
+		}
+		b = b[size:]
+	}
+}
+
 // Format returns the format of the file.
 func (r *Reader) Format() Format { return r.format }
 

@@ -123,7 +123,6 @@ func notesOn(set report.SetGaps, p period, now time.Time) (notes []string) {
 }
 
 func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
-	const precise = "2006-01-02 15:04:05.000"
 	to, lost := "now", "-"
 	if !g.To.IsZero() {
 		to = g.To.Local().Format(precise)

@@ -184,8 +184,12 @@ func (p *Printer) pidName(oui uint32, pid uint16) *Printer {
 
 // stpFlags are those of IEEE 802.1D section 9.3.3.
 var stpFlags = []bit{
-	{0x01, "Topology change"}, {0x02, "Proposal"}, {0x10, "Learn"}, {0x20, "Forward"},
-	{0x40, "Agreement"}, {0x80, "Topology change ACK"},
+	{0x01, "Topology change"},
+	{0x02, "Proposal"},
+	{0x10, "Learn"},
+	{0x20, "Forward"},
+	{0x40, "Agreement"},
+	{0x80, "Topology change ACK"},
 }
 
 // stp prints a spanning tree's bridge protocol data unit, IEEE 802.1D section 9.

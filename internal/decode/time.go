@@ -25,6 +25,10 @@ var unknownTime = map[TimeStyle]string{
 	TimeOffset: " --:--:--.------ ",
 }
 
+// After says that other packets came before the next one, printed by others: the first of
+// all of them, and the latest. Zero times say that there were none.
+func (p *Printer) After(first, latest time.Time) { p.first, p.previous = first, latest }
+
 func (p *Printer) time() {
 	if p.Time == TimeNone {
 		return

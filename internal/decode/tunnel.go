@@ -136,8 +136,11 @@ func (p *Printer) word32(v *view, protocol string) (n uint32, ok bool) {
 func (p *Printer) gre0(flags, protocol uint16, v view, length int) {
 	if p.Verbose > 0 {
 		p.text(", Flags [").bits(uint32(flags), []bit{
-			{greChecksum, "checksum present"}, {greRouting, "routing present"}, {greKey, "key present"},
-			{greSequence, "sequence# present"}, {0x0800, "source routing present"},
+			{greChecksum, "checksum present"},
+			{greRouting, "routing present"},
+			{greKey, "key present"},
+			{greSequence, "sequence# present"},
+			{0x0800, "source routing present"},
 		}).text("]")
 	}
 	if flags&(greChecksum|greRouting) != 0 {
@@ -229,8 +232,12 @@ func (p *Printer) greSeparate() {
 func (p *Printer) gre1(flags, protocol uint16, v view, length int) {
 	if p.Verbose > 0 {
 		p.text(", Flags [").bits(uint32(flags), []bit{
-			{greChecksum, "checksum present"}, {greRouting, "routing present"}, {greKey, "key present"},
-			{greSequence, "sequence# present"}, {0x0800, "source routing present"}, {greAck, "ack present"},
+			{greChecksum, "checksum present"},
+			{greRouting, "routing present"},
+			{greKey, "key present"},
+			{greSequence, "sequence# present"},
+			{0x0800, "source routing present"},
+			{greAck, "ack present"},
 		}).text("]")
 	}
 	key, ok := p.word32(&v, "gre")
