@@ -52,8 +52,6 @@ type Printer struct {
 	protocol string // deepest that was recognised, for JSON
 
 	loopback layers.Loopback
-	llc      layers.LLC
-	snap     layers.SNAP
 	arp      layers.ARP
 	udp      layers.UDP
 	icmp4    layers.ICMPv4

@@ -38,29 +38,6 @@ func dump(t testing.TB, zone, path string, flags ...string) (lines []string, ok 
 	return lines, err == nil
 }
 
-// dumpAll is dump with all lines of each packet.
-func dumpAll(t testing.TB, zone, path string, flags ...string) (packets []string, ok bool) {
-	t.Helper()
-	cmd := exec.Command(testenv.Program(t, "tcpdump"), append(flags, "-#", "-nn", "-S", "-r", path)...)
-	cmd.Env = append(os.Environ(), "TZ="+zone)
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if err != nil {
-		require.ErrorAs(t, err, &exit)
-	}
-	for text := range strings.Lines(string(out)) {
-		if rest, ok := strings.CutPrefix(text, fmt.Sprintf("%5d  ", len(packets)+1)); ok {
-			packets = append(packets, rest)
-		} else if len(packets) > 0 {
-			packets[len(packets)-1] += text
-		}
-	}
-	for i := range packets {
-		packets[i] = strings.TrimSuffix(packets[i], "\n")
-	}
-	return packets, err == nil
-}
-
 // What tcpdump's lines have in common with ours.
 var (
 	// Up to the length of a segment; what is behind looks into it.
