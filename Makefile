@@ -3,10 +3,11 @@
 # make cross   builds dist/netcap-linux-ARCH for every architecture
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make bench   compares netcap with other programs (root; minutes)
+# make bench-read  compares reading with tcpdump, tshark and capinfos (minutes)
 # make bench-filter  compares filter programs with libpcap's, on the corpus
 # make clean   removes what these made
 
-.PHONY: build test cross packages bench bench-filter clean
+.PHONY: build test cross packages bench bench-read bench-filter clean
 
 build:
 	scripts/build netcap
@@ -22,6 +23,9 @@ packages:
 
 bench: build
 	go run ./internal/bench -netcap ./netcap
+
+bench-read: build
+	go run ./internal/bench/read -netcap ./netcap
 
 bench-filter:
 	go run ./internal/bench/filter

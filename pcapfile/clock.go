@@ -99,9 +99,20 @@ func (c *clock) split(ts uint64) (sec, ns uint64) {
 	return 0, hi >> (c.shift - 64)
 }
 
-// nanoseconds returns t in nanoseconds since the epoch, or the nearest that 64
-// bits hold.
-func nanoseconds(t time.Time) int64 {
+// FinerThan reports whether the unit of a Resolution is less than that of another.
+func (r Resolution) FinerThan(other Resolution) bool { return r.digits() > other.digits() }
+
+// digits is the negative logarithm of the unit to the base 10, for comparison.
+func (r Resolution) digits() float64 {
+	if r&0x80 != 0 {
+		return float64(r&0x7f) * math.Log10(2)
+	}
+	return float64(r)
+}
+
+// UnixNano returns t in nanoseconds since the epoch, or the nearest that 64 bits
+// hold, where time.Time's own result would be undefined.
+func UnixNano(t time.Time) int64 {
 	const farthest = math.MaxInt64/1_000_000_000 - 1
 	switch {
 	case t.Unix() > farthest:

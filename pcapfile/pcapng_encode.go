@@ -73,6 +73,40 @@ func AppendPacket(dst []byte, id uint32, ns int64, data []byte, length uint32, f
 	return dst
 }
 
+// AppendPacketOptions is AppendPacket for packets that have options: beside
+// flags, how many packets were lost before this one (epb_dropcount, unless it
+// is unknown), and comments.
+func AppendPacketOptions(dst []byte, id uint32, ns int64, data []byte, length uint32, flags Flags, dropped Counter, comments []string) []byte {
+	at := len(dst)
+	dst = AppendPacket(dst, id, ns, data, length, 0)
+	if flags == 0 && !dropped.Known && len(comments) == 0 {
+		return dst
+	}
+	dst = dst[:len(dst)-trailerSize]
+	mark := len(dst)
+	dst = appendComments(dst, comments)
+	if flags != 0 {
+		dst = appendOptionHeader(dst, optPacketFlags, 4)
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(flags))
+	}
+	dst = appendCounter(dst, optPacketDropped, dropped)
+	dst = endOptions(dst, mark)
+	return endBlock(dst, at)
+}
+
+// AppendSimplePacket appends a Simple Packet Block to dst: a packet without a
+// time, from the first interface of the section. Its captured length is not
+// recorded: data has to be the length of the packet on the wire, or of the
+// interface's snap length if that is less.
+func AppendSimplePacket(dst []byte, data []byte, length uint32) []byte {
+	data = data[:min(len(data), MaxCapLen)]
+	dst, at := beginBlock(dst, blockSimple)
+	dst = binary.LittleEndian.AppendUint32(dst, length)
+	dst = append(dst, data...)
+	dst = appendPadding(dst, len(data))
+	return endBlock(dst, at)
+}
+
 // AppendSection appends a Section Header Block of unknown section length to
 // dst. It begins a file, or a new section in one: interfaces count from 0
 // again. Here and below, a string or comment longer than 65,535 bytes is cut

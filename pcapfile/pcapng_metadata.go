@@ -141,9 +141,9 @@ func (r *Reader) readStatistics(body []byte) {
 		}
 		switch n := r.big.uint64(value); code {
 		case optStatisticsStart:
-			s.Start = nanoseconds(i.clock.time(r.big.timestamp(value)))
+			s.Start = UnixNano(i.clock.time(r.big.timestamp(value)))
 		case optStatisticsEnd:
-			s.End = nanoseconds(i.clock.time(r.big.timestamp(value)))
+			s.End = UnixNano(i.clock.time(r.big.timestamp(value)))
 		case optStatisticsReceived:
 			s.Received = Count(n)
 		case optStatisticsDroppedByInterface:

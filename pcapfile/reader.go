@@ -66,6 +66,12 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return newReader(r, windowSize)
 }
 
+// NewReaderSize is NewReader with a buffer of size bytes at first, at least 64, instead of
+// 256 KiB: for those who want no more than the beginning of a file.
+func NewReaderSize(r io.Reader, size int) (*Reader, error) {
+	return newReader(r, max(size, 64))
+}
+
 func newReader(r io.Reader, size int) (*Reader, error) {
 	d := &Reader{w: window{r: r, buf: make([]byte, size)}, room: metadataLimit}
 	b := d.w.peek(12)
@@ -115,6 +121,38 @@ func (r *Reader) Next() (*Packet, error) {
 		return nil, r.err
 	}
 	return &r.packet, nil
+}
+
+// Buffered reports whether Next will return without a read of the input.
+func (r *Reader) Buffered() bool {
+	b := r.w.buf[r.w.start:r.w.end]
+	if r.err != nil {
+		return true
+	}
+	for { // blocks that are no packets come before one
+		var size uint64
+		packet := true
+		switch {
+		case r.format == PCAP && len(b) >= r.pcap.headerSize:
+			size = uint64(r.pcap.headerSize) + uint64(r.big.uint32(b[8:]))
+		case r.format == PCAPNG && len(b) >= minBlock:
+			size = uint64(r.big.uint32(b[4:]))
+			switch r.big.uint32(b) {
+			case blockPacket, blockPacketOld, blockSimple:
+			default:
+				packet = false
+			}
+		default:
+			return false
+		}
+		switch {
+		case size > uint64(len(b)):
+			return false
+		case packet || size < minBlock: // what is wrong, Next says
+			return true
+		}
+		b = b[size:]
+	}
 }
 
 // Format returns the format of the file.

@@ -154,7 +154,9 @@ func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 	return f, false, err
 }
 
-func (s *set) lockName() string { return "." + s.name + ".lock" }
+func (s *set) lockName() string { return lockName(s.name) }
+
+func lockName(set string) string { return "." + set + ".lock" }
 
 func (s *set) close() error { return s.lock.Close() }
 

@@ -387,13 +387,16 @@ func TestAgeAndClockSteps(t *testing.T) {
 	for i, step := range []time.Duration{24 * time.Hour, -48 * time.Hour, 24 * 365 * time.Hour, 0} {
 		clock.step(step, 10*time.Minute)
 		require.NoError(t, r.w.Rotate(0))
-		r.eventually(func() bool { return len(setFiles(t, c.Dir)) == i+2 }, "another file")
+		// Files counts one when the set knows it, and with it the time.
+		r.eventually(func() bool { return r.w.Stats().Files == int64(i+2) }, "another file")
+		require.Len(t, setFiles(t, c.Dir), i+2)
 	}
 	// The numbers tell the order, whatever the names' times are.
 	files := setFiles(t, c.Dir)
 	clock.step(0, 50*time.Minute) // the successors of the first two are 80 and 70 minutes old
 	require.NoError(t, r.w.Rotate(0))
-	r.eventually(func() bool { return len(setFiles(t, c.Dir)) == 4 }, "two went, one came")
+	r.eventually(func() bool { return r.w.Stats().Files == 6 }, "another file")
+	require.Len(t, setFiles(t, c.Dir), 4, "two went, one came")
 	assert.Equal(t, files[2:], setFiles(t, c.Dir)[:3])
 	require.NoError(t, r.w.Close())
 }

@@ -56,7 +56,7 @@ func newCaptureCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.read != "" {
-				return readInstead(cmd, o.read, args)
+				return notForReading(cmd)
 			}
 			if err := misspelt(cmd, args); err != nil {
 				return err
@@ -102,26 +102,21 @@ func misspelt(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("unknown command %q: did you mean netcap %s?", args[0], like[0])}
 }
 
-// readInstead is netcap -r FILE: netcap read FILE, with the flags that both have.
-func readInstead(cmd *cobra.Command, file string, args []string) error {
+// notForReading says why netcap -r FILE was not taken for netcap read FILE.
+func notForReading(cmd *cobra.Command) (err error) {
 	read, _, err := cmd.Find([]string{"read"})
 	if err != nil {
 		return err
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name == "read" || err != nil {
-			return
-		}
-		if read.Flags().Lookup(f.Name) == nil {
+		if f.Name != "read" && read.Flags().Lookup(f.Name) == nil && err == nil {
 			err = usageError{fmt.Errorf("--%s is not for reading files; see: netcap read --help", f.Name)}
-			return
 		}
-		err = read.Flags().Set(f.Name, f.Value.String())
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = usageError{errors.New("-r comes before the filter: netcap read FILE FILTER")}
 	}
-	return read.RunE(read, append([]string{file}, args...))
+	return err
 }
 
 // dumpFilter prints the program for the interface that would be captured, or for

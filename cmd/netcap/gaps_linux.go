@@ -59,27 +59,6 @@ Exit status: 0 complete, 1 gaps.`,
 	return cmd
 }
 
-// A period is what --from and --to say; zero times are no bounds.
-type period struct{ from, to time.Time }
-
-func parsePeriod(from, to string, now time.Time) (p period, err error) {
-	for flag, v := range map[string]struct {
-		text string
-		t    *time.Time
-	}{"--from": {from, &p.from}, "--to": {to, &p.to}} {
-		if v.text == "" {
-			continue
-		}
-		if *v.t, err = parseTime(v.text, now); err != nil {
-			return p, usageError{fmt.Errorf("%s: %w", flag, err)}
-		}
-	}
-	if !p.from.IsZero() && !p.to.IsZero() && !p.from.Before(p.to) {
-		return p, usageError{fmt.Errorf("--from %s is not before --to %s", from, to)}
-	}
-	return p, nil
-}
-
 func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Time, asJSON bool) error {
 	var sets []report.SetGaps
 	for _, dir := range dirs {
@@ -144,7 +123,6 @@ func notesOn(set report.SetGaps, p period, now time.Time) (notes []string) {
 }
 
 func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
-	const precise = "2006-01-02 15:04:05.000"
 	to, lost := "now", "-"
 	if !g.To.IsZero() {
 		to = g.To.Local().Format(precise)

@@ -4,25 +4,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"netcap/internal/ledger"
 	"netcap/internal/report"
 	"netcap/rotate"
 )
 
 func newInfoCommand() *cobra.Command {
 	var asJSON bool
+	var top int
 	cmd := &cobra.Command{
 		Use:   "info FILE…",
 		Short: "Say what captures hold, and whether they are whole",
 		Long: `Reads captures to their end and says what is in them: format, time span,
-packets, bytes, rates, interfaces, packets dropped, and whether they are whole.
-Of a damaged file it says what precedes the damage, and exits with status 1.`,
+packets, bytes, rates, interfaces, packets dropped, gaps, and whether they are whole;
+with --top who talked most, and by which protocols. Of several files it is a line each,
+and a sum. Of a damaged file it says what precedes the damage, and exits with status 1.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("a file is missing: %s", cmd.UseLine())}
@@ -30,10 +37,12 @@ Of a damaged file it says what precedes the damage, and exits with status 1.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if top < 0 {
+				return usageError{fmt.Errorf("--top %d: not a number of talkers", top)}
+			}
 			infos := []*report.FileInfo{}
 			failed := failures{cmd: cmd, of: len(args)}
-			for _, path := range args {
-				info, err := fileInfo(cmd, path)
+			for info, err := range allInfos(args, cmd.InOrStdin(), top) {
 				if info != nil {
 					infos = append(infos, info)
 				}
@@ -45,17 +54,39 @@ Of a damaged file it says what precedes the damage, and exits with status 1.`,
 			return failed.err
 		},
 	}
+	cmd.Flags().IntVar(&top, "top", 0, "add the `N` addresses and protocols with most bytes (10 if N is left out)")
+	cmd.Flags().Lookup("top").NoOptDefVal = "10"
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a file")
 	return cmd
 }
 
-func fileInfo(cmd *cobra.Command, path string) (*report.FileInfo, error) {
-	name, file, err := openFile(cmd, path)
-	if err != nil {
-		return nil, err
+// allInfos reads files, one on each processor, and returns what they hold in their order.
+func allInfos(paths []string, stdin io.Reader, top int) iter.Seq2[*report.FileInfo, error] {
+	type result struct {
+		info *report.FileInfo
+		err  error
 	}
-	defer file.Close()
-	return report.ReadInfo(name, file)
+	return func(yield func(*report.FileInfo, error) bool) {
+		results := make([]chan result, len(paths))
+		for i := range results {
+			results[i] = make(chan result, 1)
+		}
+		var next atomic.Int64
+		for range min(runtime.GOMAXPROCS(0), len(paths)) {
+			go func() {
+				for i := next.Add(1) - 1; i < int64(len(paths)); i = next.Add(1) - 1 {
+					info, err := report.Info(paths[i], stdin, top)
+					results[i] <- result{info, err}
+				}
+			}()
+		}
+		for i := range results {
+			if r := <-results[i]; !yield(r.info, r.err) {
+				next.Store(int64(len(paths))) // nobody wants the others
+				return
+			}
+		}
+	}
 }
 
 func printInfos(w io.Writer, infos []*report.FileInfo, asJSON bool, files int) error {
@@ -103,13 +134,120 @@ func printInfo(w io.Writer, f *report.FileInfo) error {
 	if f.Packets > 0 {
 		line("Average packet", "%s bytes", humanize.CommafWithDigits(float64(f.BytesData)/float64(f.Packets), 1))
 	}
+	if text := chart(f.Rate); text != "" {
+		line("Over time", "%s", text)
+	}
 	line("Dropped", "%s", orUnknown(f.Dropped))
 	line("Time order", "%s", map[bool]string{true: "strict", false: "not strict: a packet is earlier than the one before"}[f.StrictlyTimeOrdered])
 	line("Complete", "%s", complete(f))
+	for _, g := range f.Gaps {
+		line("Gap", "%s", gapText(g))
+	}
 	for _, i := range f.Interfaces {
 		line("Interface", "%s", interfaceText(i))
 	}
-	return t.Flush()
+	if f.OS != "" || f.Hardware != "" {
+		line("Captured on", "%s", report.Printable(strings.TrimSpace(f.OS+" "+f.Hardware)))
+	}
+	if f.Application != "" {
+		line("Captured by", "%s", report.Printable(f.Application))
+	}
+	for _, c := range f.Comments {
+		line("Comment", "%s", report.Printable(c))
+	}
+	if len(f.Names) > 0 {
+		line("Names", "%s", namesText(f.Names))
+	}
+	if err := t.Flush(); err != nil || f.Top == nil {
+		return err
+	}
+	return printTop(w, f)
+}
+
+// printTop prints who talked most.
+func printTop(w io.Writer, f *report.FileInfo) error {
+	for _, part := range []struct {
+		head   string
+		shares []report.Share
+	}{{"TALKER", f.Top.Talkers}, {"PROTOCOL", f.Top.Protocols}} {
+		fmt.Fprintln(w)
+		t := newTable(w, part.head, "PACKETS", "SIZE", "SHARE")
+		for _, s := range part.shares {
+			share := "-"
+			if f.BytesData > 0 {
+				share = fmt.Sprintf("%.1f %%", 100*float64(s.Bytes)/float64(f.BytesData))
+			}
+			t.row(report.Printable(s.Name), comma(s.Packets), rotate.Size(int64(s.Bytes)), share)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chartColumns is how wide a chart is at most.
+const chartColumns = 64
+
+// chart draws how many packets came when, in a line; nothing of a moment.
+func chart(r *report.Rate) string {
+	if r == nil || len(r.Packets) < 2 {
+		return ""
+	}
+	each := (len(r.Packets) + chartColumns - 1) / chartColumns
+	var columns []uint64
+	for part := range slices.Chunk(r.Packets, each) {
+		var sum uint64
+		for _, n := range part {
+			sum += n
+		}
+		columns = append(columns, sum)
+	}
+	bars := []rune("▁▂▃▄▅▆▇█")
+	peak := slices.Max(columns)
+	var b strings.Builder
+	for _, n := range columns {
+		switch {
+		case n == 0:
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(bars[(n*uint64(len(bars))-1)/peak])
+		}
+	}
+	column := r.Seconds * float64(each)
+	return fmt.Sprintf("|%s| %s packets/s at most, a column is %s", &b,
+		humanize.CommafWithDigits(float64(peak)/column, 1), time.Duration(column*float64(time.Second)))
+}
+
+func gapText(g ledger.Gap) string {
+	text := g.From.Local().Format(precise) + " to "
+	if g.To.IsZero() {
+		text += "the end"
+	} else {
+		text += g.To.Local().Format(precise)
+	}
+	text += ": " + report.Printable(string(g.Cause))
+	if g.Known {
+		text += ", " + count(g.Lost, "packet") + " lost"
+	}
+	if g.Interface != "" {
+		text += ", " + report.Printable(g.Interface)
+	}
+	return text
+}
+
+// namesText is as many names as fit into a line.
+func namesText(names []report.Name) string {
+	const most = 8
+	var words []string
+	for _, n := range names[:min(most, len(names))] {
+		words = append(words, n.Address+" "+report.Printable(strings.Join(n.Names, " ")))
+	}
+	text := strings.Join(words, ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
 }
 
 func complete(f *report.FileInfo) string {

@@ -23,7 +23,8 @@ func TestInfoCommand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, stderr)
 	// Bytes of blocks by the draft: 48 of the section, 44 of the interface, 61
-	// times 64 of a packet with flags, 52 of statistics.
+	// times 64 of a packet with flags, 52 of statistics. A packet a second puts two into
+	// the columns from 0 s and from 41 × 1.024 s.
 	assert.Equal(t, `File:             `+one+`
 Format:           pcapng, little-endian
 Compression:      none
@@ -38,10 +39,12 @@ Duration:         1m0s (60.000000 s)
 Packet rate:      1.0 packets/s
 Data rate:        20 B/s
 Average packet:   20.0 bytes
+Over time:        |█`+strings.Repeat("▄", 40)+"█"+strings.Repeat("▄", 17)+`| 1.9 packets/s at most, a column is 1.024s
 Dropped:          2 packets
 Time order:       strict
 Complete:         yes
 Interface:        docker0, RAW, snapshot length 65536, 61 packets, 2 dropped
+Captured by:      netcap test
 `, out)
 
 	whole := capturedOn(3, "eth0")

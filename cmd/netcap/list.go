@@ -191,7 +191,7 @@ func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // isNumber says by its head which column is one of numbers.
 func isNumber(head string) bool {
-	return head == "PACKETS" || head == "DROPPED" || head == "GAPS" || head == "SIZE" || head == "LOST"
+	return head == "PACKETS" || head == "DROPPED" || head == "GAPS" || head == "SIZE" || head == "LOST" || head == "SHARE"
 }
 
 // flush prints the rows.
@@ -227,6 +227,9 @@ func (t *table) end(total *sum) error {
 	_, err := fmt.Fprintln(t.w, total)
 	return err
 }
+
+// precise is how times are printed whose parts of a second matter.
+const precise = "2006-01-02 15:04:05.000"
 
 func tableTime(t *time.Time) string {
 	if t == nil {

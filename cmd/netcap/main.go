@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"netcap/capture/filter"
@@ -52,7 +53,7 @@ func main() {
 
 func run(args []string) int {
 	root := newRootCommand()
-	root.SetArgs(args)
+	root.SetArgs(readInstead(root, args))
 	err := root.Execute()
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return 0
@@ -89,6 +90,62 @@ func exitStatus(err error) int {
 // oneLine is an error on one line, as joined errors aren't.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
+// readInstead turns the words of netcap -r FILE, as tcpdump's users type them, into those
+// of netcap read FILE. Others it leaves as they are.
+func readInstead(root *cobra.Command, args []string) []string {
+	read, _, err := root.Find([]string{"read"})
+	if err != nil {
+		return args
+	}
+	flags := read.Flags()
+	// takes reports whether a flag takes the next word for its value.
+	takes := func(f *pflag.Flag) bool { return f != nil && f.NoOptDefVal == "" }
+	for n := 0; n < len(args); n++ {
+		word := args[n]
+		file, rest := "", args[n+1:]
+		switch {
+		case word == "--" || len(word) < 2 || word[0] != '-':
+			return args // a command, or a filter
+		case word == "--read" && len(rest) > 0:
+			file, rest = rest[0], rest[1:]
+		case strings.HasPrefix(word, "--read="):
+			file = word[len("--read="):]
+		case strings.HasPrefix(word, "--"):
+			if name, _, ok := strings.Cut(word[2:], "="); !ok && takes(flags.Lookup(name)) {
+				n++
+			}
+			continue
+		}
+		var before []string // flags in the same word
+		for i := 1; i < len(word) && file == ""; i++ {
+			if word[i] != 'r' {
+				f := flags.ShorthandLookup(word[i : i+1])
+				if f == nil {
+					return args // one that capturing has
+				}
+				if takes(f) {
+					if i+1 == len(word) {
+						n++
+					}
+					break
+				}
+				continue
+			}
+			if i > 1 {
+				before = []string{word[:i]}
+			}
+			if file = strings.TrimPrefix(word[i+1:], "="); file == "" && len(rest) > 0 {
+				file, rest = rest[0], rest[1:]
+			}
+		}
+		if file != "" {
+			words := append([]string{"read"}, args[:n]...)
+			return append(append(append(words, before...), file), rest...)
+		}
+	}
+	return args
+}
+
 func newRootCommand() *cobra.Command {
 	root := newCaptureCommand()
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -97,6 +154,6 @@ func newRootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(operatingCommands()...)
-	root.AddCommand(newReadCommand(), newInfoCommand(), newListCommand(), newVersionCommand(), newManCommand())
+	root.AddCommand(newReadCommand(), newInfoCommand(), newListCommand(), newExtractCommand(), newRepairCommand(), newVersionCommand(), newManCommand())
 	return root
 }

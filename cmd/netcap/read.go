@@ -1,72 +1,135 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+	"github.com/spf13/pflag"
 
 	"netcap/capture/filter"
 	"netcap/internal/decode"
+	"netcap/internal/input"
+	"netcap/internal/lines"
 	"netcap/internal/report"
+	"netcap/internal/rewrite"
 	"netcap/pcapfile"
 )
 
 type readOptions struct {
-	count   int64
-	times   int
-	numeric int
-	filter  filterOptions
+	count    int64
+	number   bool
+	times    int
+	numeric  int
+	names    bool
+	link     bool
+	verbose  int
+	quiet    bool
+	hex      int
+	hexASCII int
+	ascii    bool
+	json     bool
+	color    string
+	noPager  bool
+	follow   bool
+	from, to string
+	write    string
+	format   string
+	filter   filterOptions
 }
+
+const readLong = `Prints the packets of captures, a line each, as tcpdump -n -S does: pcap or pcapng,
+plain or in gzip, zstd, lz4 or xz, of several files in the order of their times. A
+directory stands for the captures in it, - for standard input.
+
+Arguments that are files are read; the first one that is none begins the filter, as
+does --. Sequence numbers of TCP are those in the packet. An address that a file has a
+name for, that of a container perhaps, is printed as that name, unless -n is given; with
+--names others are looked up.
+
+With -f files that are still being written are followed, and so is a set when it goes on
+to its next file. With -w packets go into a file instead of being printed.
+
+T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. On a terminal there are
+colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER, or less.
+
+Exit status: 1 if a file is damaged or can't be read; what precedes the damage, and the
+other files, are printed all the same.`
 
 func newReadCommand() *cobra.Command {
 	o := &readOptions{}
 	cmd := &cobra.Command{
 		Use:   "read FILE… [FILTER…]",
-		Short: "Print packets, a line each",
-		Long: `Prints the packets of captures, a line each, much as tcpdump -n does.
-
-Arguments that are files are read in this order, - is standard input; the first
-one that is no file begins the filter. Sequence numbers of TCP are those in the
-packet, as tcpdump -S prints them. An address that the file has a name for, that of
-a container perhaps, is printed as that name, unless -n is given. Nothing is looked
-up elsewhere.`,
+		Short: "Print packets, a line each, or write them into another file",
+		Long:  readLong,
+		Example: `  netcap read x.pcapng tcp port 104
+  netcap read -f /var/lib/netcap/docker0 'tcp[tcpflags] & tcp-rst != 0'
+  netcap read --from 14:00 --to 14:05 /var/lib/netcap/docker0 host 10.0.0.5 -w out.pcapng
+  ssh server sudo tcpdump -w - | netcap read -`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
 				return usageError{fmt.Errorf("a file to read is missing: %s", cmd.UseLine())}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	f := cmd.Flags()
-	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
-	f.CountVarP(&o.times, "time-style", "t", "-t: no time; -tt: seconds since the epoch; -ttt: since the packet before; -tttt: with the date; -ttttt: since the first packet")
-	o.filter.register(f)
-	f.CountVarP(&o.numeric, "numeric", "n", "print addresses as numbers, those too that the file has names for")
+	o.register(cmd.Flags())
 	return cmd
 }
 
+func (o *readOptions) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
+	f.StringVar(&o.from, "from", "", "packets from the time `T` on")
+	f.StringVar(&o.to, "to", "", "packets up to the time `T`")
+	f.BoolVarP(&o.follow, "follow", "f", false, "wait for more at the end of files that are being written")
+	o.filter.register(f)
+	f.StringVarP(&o.write, "write", "w", "", "write the packets to `FILE` (- is standard output) instead of printing them; nothing is overwritten")
+	f.StringVar(&o.format, "format", "", "`FORMAT` of that file, pcapng or pcap (default by its extension, else that of the first file)")
+
+	f.CountVarP(&o.times, "time-style", "t", "-t: no time; -tt: seconds since the epoch; -ttt: since the packet before; -tttt: with the date; -ttttt: since the first packet")
+	f.BoolVarP(&o.number, "number", "#", false, "begin each line with the packet's number")
+	f.CountVarP(&o.numeric, "numeric", "n", "print addresses as numbers, those too that a file has names for")
+	f.BoolVar(&o.names, "names", false, "look up the names of addresses")
+	f.BoolVarP(&o.link, "link-header", "e", false, "print the link-layer header")
+	f.CountVarP(&o.verbose, "verbose", "v", "print more: of IP time to live, identification and checksum")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print less")
+	f.CountVarP(&o.hex, "hex", "x", "print each packet in hex; -xx: with its link-layer header")
+	f.CountVarP(&o.hexASCII, "hex-ascii", "X", "print each packet in hex and ASCII; -XX: with its link-layer header")
+	f.BoolVarP(&o.ascii, "ascii", "A", false, "print each packet in ASCII")
+	f.BoolVar(&o.json, "json", false, "print a JSON object a packet, on a line each")
+	f.StringVar(&o.color, "color", "auto", "colours: auto (on a terminal), always or never")
+	f.BoolVar(&o.noPager, "no-pager", false, "print without a pager, on a terminal too")
+
+	// What tcpdump has, and what is so anyway.
+	for _, flag := range []string{"absolute-tcp-sequence-numbers:S", "line-buffered:l", "no-verify:K", "no-optimize:O"} {
+		name, short, _ := strings.Cut(flag, ":")
+		f.BoolP(name, short, false, "")
+		if err := f.MarkHidden(name); err != nil {
+			panic(err) // it was defined just now
+		}
+	}
+}
+
 func (o *readOptions) run(cmd *cobra.Command, args []string) error {
-	if o.count < 0 {
-		return usageError{fmt.Errorf("-c %d: not a number of packets", o.count)}
-	}
-	if o.times > int(decode.TimeOffset) {
-		return usageError{fmt.Errorf("-%s: at most five of them mean something", strings.Repeat("t", o.times))}
-	}
-	if err := o.filter.check(); err != nil {
-		return err
-	}
-	files, expression := splitFiles(args)
+	files, expression := splitFiles(args, cmd.ArgsLenAtDash())
 	if len(files) == 0 {
 		return fmt.Errorf("%s: no such file", report.Printable(args[0]))
+	}
+	if err := o.check(files); err != nil {
+		return err
 	}
 	if o.filter.linkType != "" {
 		return o.filter.printFor(cmd.OutOrStdout(), expression, filter.DefaultSnapLen)
@@ -78,33 +141,41 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	if o.filter.dump > 0 {
 		return o.dump(cmd, files[0], text)
 	}
-	p := &packetPrinter{out: bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10), count: o.count}
-	p.printer.Time = decode.TimeStyle(o.times)
-	p.numeric = o.numeric > 0
-	if text != "" {
-		p.filter = newPacketFilter(text)
+	window, err := parsePeriod(o.from, o.to, time.Now())
+	if err != nil {
+		return err
 	}
-	if file, ok := cmd.OutOrStdout().(*os.File); ok {
-		p.atOnce = term.IsTerminal(int(file.Fd()))
-	}
-	failed := failures{cmd: cmd, of: len(files)}
-	for _, path := range files {
-		err := p.printFile(cmd, path)
-		// What was read is printed before what is wrong with the rest, and
-		// what can't be written is the end of it all.
-		if err := p.out.Flush(); err != nil {
-			return err
-		}
-		failed.add(err)
-		if p.done() {
-			break
-		}
-	}
-	return failed.err
+	return o.read(cmd, files, text, window)
 }
 
-// splitFiles parts the files that arguments begin with from the filter.
-func splitFiles(args []string) (files, filter []string) {
+// check refuses what makes no sense.
+func (o *readOptions) check(files []string) error {
+	usage := func(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+	switch {
+	case o.count < 0:
+		return usage("-c %d: not a number of packets", o.count)
+	case o.times > int(decode.TimeOffset):
+		return usage("-%s: at most five of them mean something", strings.Repeat("t", o.times))
+	case o.numeric > 0 && o.names:
+		return usage("-n prints no names and --names looks them up: choose one")
+	case o.json && (o.hex > 0 || o.hexASCII > 0 || o.ascii || o.verbose > 0 || o.quiet || o.link):
+		return usage("--json prints all fields: leave out -e, -q, -v, -x, -X and -A")
+	case o.write == "" && o.format != "":
+		return usage("--format is for -w")
+	case o.follow && len(files) != 1:
+		return usage("-f follows one file, or the set in one directory: %d are given", len(files))
+	case o.write != "" && o.json:
+		return usage("-w writes packets and --json prints them: choose one")
+	}
+	return o.filter.check()
+}
+
+// splitFiles parts the files that arguments begin with from the filter, which -- begins
+// if it isn't at a negative place.
+func splitFiles(args []string, dash int) (files, filter []string) {
+	if dash >= 0 {
+		return args[:dash], args[dash:]
+	}
 	for n, arg := range args {
 		if _, err := os.Stat(arg); arg != "-" && errors.Is(err, fs.ErrNotExist) {
 			return args[:n], args[n:]
@@ -113,94 +184,238 @@ func splitFiles(args []string) (files, filter []string) {
 	return args, nil
 }
 
-// packetPrinter prints the packets of one file after the other.
-type packetPrinter struct {
-	printer    decode.Printer
-	filter     *packetFilter // nil takes all
-	out        *bufio.Writer
-	atOnce     bool // not only when the buffer is full
-	count      int64
-	printed    int64
-	interfaces int // how many of the file were looked at
-	names      int // likewise
-	numeric    bool
-	line       []byte
+// read prints or writes the packets of files.
+func (o *readOptions) read(cmd *cobra.Command, files []string, text string, window period) (err error) {
+	r := &reading{count: o.count, failed: failures{cmd: cmd, of: len(files)}}
+	if text != "" {
+		r.filter = newPacketFilter(text)
+	}
+	cfg := &input.Config{Stdin: cmd.InOrStdin(), From: window.from, To: window.to, Ended: func(f *input.File) {
+		if r.ended != nil {
+			r.ended(f)
+		}
+	}}
+	if o.follow {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		if r.stream, err = input.Follow(ctx, files[0], cfg); err != nil {
+			return err
+		}
+	} else {
+		r.stream = input.NewStream(files, cfg)
+	}
+	defer func() { err = errors.Join(err, r.stream.Close()) }()
+	if o.write != "" {
+		return o.rewrite(cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
+	}
+	paged := !o.noPager && !o.follow && !slices.Contains(files, "-")
+	return o.print(cmd, r, paged)
 }
 
-// done reports whether as many packets are printed as were asked for.
-func (p *packetPrinter) done() bool { return p.count > 0 && p.printed == p.count }
+// rewrite writes packets into a file. whole says that all of one file's are wanted.
+func (o *readOptions) rewrite(cmd *cobra.Command, r *reading, whole bool) (err error) {
+	kept := pcapfile.PCAPNG
+	open := r.stream.Open()
+	if len(open) > 0 && !differ(open) {
+		kept = open[0].Format()
+	}
+	format := rewrite.Format(o.write, kept)
+	switch o.format {
+	case "":
+	case "pcap":
+		format = pcapfile.PCAP
+	case "pcapng":
+		format = pcapfile.PCAPNG
+	default:
+		return usageError{fmt.Errorf("--format %s: not one of pcapng, pcap", o.format)}
+	}
+	stdout, _ := cmd.OutOrStdout().(*os.File)
+	var file io.WriteCloser = nopCloser{cmd.OutOrStdout()} // a test's
+	if o.write != "-" || stdout != nil {
+		if file, err = rewrite.Create(o.write, stdout); err != nil {
+			return err
+		}
+	}
+	out := rewrite.New(file, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: whole})
+	r.ended = out.Ended
+	done := func() {}
+	if o.write != "-" && !o.follow {
+		done = showProgress("read", r.stream)
+	}
+	flush := func() error {
+		if o.follow || o.write == "-" {
+			return out.Flush()
+		}
+		return nil
+	}
+	err = r.each(func(pk *pcapfile.Packet) error { return out.Add(r.file, pk) }, flush)
+	done()
+	return errors.Join(err, out.Close(), file.Close())
+}
 
-func (p *packetPrinter) printFile(cmd *cobra.Command, path string) error {
-	name, file, err := openFile(cmd, path)
+// print prints packets.
+func (o *readOptions) print(cmd *cobra.Command, r *reading, paged bool) (err error) {
+	out := cmd.OutOrStdout()
+	colors, err := colored(o.color, out)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	r, err := pcapfile.NewReader(file)
-	if err != nil {
-		return report.FileError(name, err)
-	}
-	p.printer.Interfaces, p.interfaces = false, 0
-	p.printer.Names, p.names = nil, 0
-	for !p.done() {
-		pk, err := r.Next()
-		if err := p.meet(r.Interfaces()); err != nil {
-			return err
+	if paged && isTerminal(out) {
+		if p := newPager(out, cmd.ErrOrStderr()); p != nil {
+			defer func() {
+				if closed := p.Close(); err == nil {
+					err = closed
+				}
+			}()
+			out = p
 		}
-		p.learn(r.Names())
+	}
+	l := lines.New(&lines.Config{Out: out, JSON: o.json, Number: o.number, Decode: decode.Printer{
+		Time: decode.TimeStyle(o.times), LinkHeader: o.link, Verbose: o.verbose, Quiet: o.quiet, Dump: o.dumpStyle(), Colors: colors && !o.json,
+	}})
+	p := &packetPrinter{lines: l, reading: r, numeric: o.numeric > 0}
+	if o.names {
+		p.lookUp = newLookUp()
+	}
+	err = r.each(p.print, p.flush)
+	// What was read is printed before what is wrong with the rest.
+	return errors.Join(l.Close(), err)
+}
+
+func (o *readOptions) dumpStyle() decode.DumpStyle {
+	switch {
+	case o.hexASCII > 1:
+		return decode.DumpHexASCIILink
+	case o.hexASCII == 1:
+		return decode.DumpHexASCII
+	case o.hex > 1:
+		return decode.DumpHexLink
+	case o.hex == 1:
+		return decode.DumpHex
+	case o.ascii:
+		return decode.DumpASCII
+	}
+	return decode.DumpNone
+}
+
+// reading is the packets that are wanted of a stream.
+type reading struct {
+	stream *input.Stream
+	filter *packetFilter // nil takes all
+	count  int64         // 0: no bound
+	failed failures
+	ended  func(*input.File) // told of each file at its end, if it isn't nil
+
+	number     int64 // of the packet, as the files have them
+	file       *input.File
+	interfaces int // how many of the file were looked at
+}
+
+// each calls do with each packet that is wanted, and idle before it may have to wait for
+// more. The error is theirs, or what is wrong with the files.
+func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error {
+	for done := int64(0); r.count == 0 || done < r.count; {
+		if r.file != nil && !r.file.Buffered() {
+			if err := idle(); err != nil {
+				return err
+			}
+		}
+		pk, file, err := r.stream.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			break
 		}
 		if err != nil {
-			return report.FileError(name, err)
-		}
-		if p.filter != nil && !p.filter.match(pk) {
+			if err := idle(); err != nil {
+				return err
+			}
+			r.failed.add(err)
 			continue
 		}
-		p.line = append(p.printer.Append(p.line[:0], pk), '\n')
-		if _, err := p.out.Write(p.line); err != nil {
+		if r.number++; file != r.file {
+			r.file, r.interfaces = file, 0
+		}
+		if r.filter != nil {
+			if all := file.Interfaces(); len(all) > r.interfaces {
+				for _, i := range all[r.interfaces:] {
+					if err := r.filter.prepare(i); err != nil {
+						return err
+					}
+				}
+				r.interfaces = len(all)
+			}
+			if !r.filter.match(pk) {
+				continue
+			}
+		}
+		if err := do(pk); err != nil {
 			return err
 		}
-		if p.atOnce {
-			if err := p.out.Flush(); err != nil {
-				return err
-			}
-		}
-		p.printed++
+		done++
 	}
-	return nil
+	return r.failed.err
 }
 
-// meet takes note of the interfaces that are described by now.
-func (p *packetPrinter) meet(all []*pcapfile.Interface) error {
-	if len(all) == p.interfaces {
+// packetPrinter prints packets with what their files say beside them.
+type packetPrinter struct {
+	*reading
+	lines   *lines.Lines
+	numeric bool
+	lookUp  *lookUp // nil: no names but the files'
+
+	from    *input.File // whose names and interfaces are known
+	several bool        // interfaces, of all files together
+	first   string      // the first one's name
+	seen    int         // interfaces of the file
+	told    int         // names of the file
+	names   map[netip.Addr]string
+}
+
+func (p *packetPrinter) flush() error { return p.lines.Flush() }
+
+func (p *packetPrinter) print(pk *pcapfile.Packet) error {
+	if p.from != p.file {
+		p.from, p.seen, p.told = p.file, 0, 0
+	}
+	if all := p.file.Interfaces(); len(all) > p.seen {
+		for _, i := range all[p.seen:] {
+			if p.first == "" {
+				p.first = i.Name
+			}
+			// One that came back is described again, by the same name.
+			p.several = p.several || i.Name != p.first || i.Name == "" && len(all) > 1
+		}
+		p.seen = len(all)
+		if err := p.lines.Interfaces(p.several); err != nil {
+			return err
+		}
+	}
+	if err := p.learn(pk); err != nil {
+		return err
+	}
+	return p.lines.Print(p.number, pk)
+}
+
+// learn takes note of the names that the file has given by now, and looks others up if
+// that is wanted.
+func (p *packetPrinter) learn(pk *pcapfile.Packet) error {
+	all := p.file.Names()
+	var found map[netip.Addr]string
+	if p.lookUp != nil {
+		found = p.lookUp.of(pk, p.names)
+	}
+	if p.numeric || len(all) == p.told && len(found) == 0 {
 		return nil
 	}
-	p.printer.Interfaces = p.printer.Interfaces || severalNames(all[p.interfaces:], all[0])
-	if p.filter != nil {
-		for _, i := range all[p.interfaces:] {
-			if err := p.filter.prepare(i); err != nil {
-				return err
-			}
-		}
+	names := maps.Clone(p.names) // which is being printed with
+	if names == nil {
+		names = make(map[netip.Addr]string)
 	}
-	p.interfaces = len(all)
-	return nil
-}
-
-// learn takes note of the names that the file has given by now: the first of an address
-// that has several, and the last that was given.
-func (p *packetPrinter) learn(all []pcapfile.Name) {
-	if len(all) == p.names || p.numeric {
-		return
+	maps.Copy(names, found)
+	for _, n := range all[p.told:] {
+		names[n.Addr] = n.Names[0]
 	}
-	if p.printer.Names == nil {
-		p.printer.Names = make(map[netip.Addr]string)
-	}
-	for _, n := range all[p.names:] {
-		p.printer.Names[n.Addr] = n.Names[0]
-	}
-	p.names = len(all)
+	p.told, p.names = len(all), names
+	return p.lines.Names(names)
 }
 
 // dump prints the program for packets as a file has them.
@@ -225,17 +440,6 @@ func (o *readOptions) dump(cmd *cobra.Command, path, text string) error {
 		return err
 	}
 	return o.filter.print(cmd.OutOrStdout(), p)
-}
-
-// severalNames reports whether there are interfaces beside the first. One that
-// came back is described again, by the same name.
-func severalNames(more []*pcapfile.Interface, first *pcapfile.Interface) bool {
-	for _, i := range more {
-		if i != first && (i.Name == "" || i.Name != first.Name) {
-			return true
-		}
-	}
-	return false
 }
 
 // openFile opens a file of the command line, - being standard input, and

@@ -112,3 +112,24 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("time %q: not understood; write it as 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago", s)
 }
+
+// A period is what --from and --to say; zero times are no bounds.
+type period struct{ from, to time.Time }
+
+func parsePeriod(from, to string, now time.Time) (p period, err error) {
+	for flag, v := range map[string]struct {
+		text string
+		t    *time.Time
+	}{"--from": {from, &p.from}, "--to": {to, &p.to}} {
+		if v.text == "" {
+			continue
+		}
+		if *v.t, err = parseTime(v.text, now); err != nil {
+			return p, usageError{fmt.Errorf("%s: %w", flag, err)}
+		}
+	}
+	if !p.from.IsZero() && !p.to.IsZero() && !p.from.Before(p.to) {
+		return p, usageError{fmt.Errorf("--from %s is not before --to %s", from, to)}
+	}
+	return p, nil
+}

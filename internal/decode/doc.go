@@ -24,8 +24,8 @@
 // ERSPAN carry is on the same line, protocols are named that tcpdump numbers, and a
 // device that is known by its number only is shown by that.
 //
-// AppendJSON makes the same an object, whose fields docs/read-json.md describes. A
-// Summary is what packets are counted by, read in a tenth of the time.
+// AppendJSON makes the same an object, whose fields docs/read-json.md describes; a
+// Summary is what packets are counted by.
 //
 // A protocol is a method of Printer that takes a view of its bytes; it is made
 // known in the one switch of the layer beneath: link.go by link type and by

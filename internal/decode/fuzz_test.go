@@ -1,6 +1,7 @@
 package decode_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -68,7 +69,7 @@ func FuzzOptions(f *testing.F) {
 		p := decode.Printer{Names: map[netip.Addr]string{netip.IPv4Unspecified(): string(data)}}
 		text := p.AppendJSON(nil, pk)
 		printable(t, string(text), "")
-		fromJSON(t, text)
+		require.True(t, json.Valid(text), "%s", text)
 	})
 }
 

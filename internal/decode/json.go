@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"time"
@@ -11,147 +12,175 @@ import (
 	"netcap/pcapfile"
 )
 
-// AppendJSON appends a packet to dst as one JSON object on one line, without a newline
-// at its end. docs/read-json.md describes its fields. Of the options of a Printer it
-// heeds Names alone. It keeps nothing of the packet.
+// AppendJSON appends a packet to dst as a JSON object, on a line without an end;
+// docs/read-json.md has its fields. LinkHeader, Verbose, Quiet, Dump and Colors are not
+// for it. It keeps nothing of the packet.
 func (p *Printer) AppendJSON(dst []byte, pk *pcapfile.Packet) []byte {
-	p.lineForJSON(pk)
+	info := p.look(pk)
 	f := &p.facts
-	b := append(dst, `{"time":`...)
+	o := object{append(dst, '{')}
 	if pk.HasTime {
-		b = append(append(b, '"'), p.clockedJSON.of(pk.Time, time.UTC, "2006-01-02T15:04:05")...)
-		b = appendNanoseconds(b, pk.Time.Nanosecond())
-		b = append(b, 'Z', '"')
+		o.key("time")
+		o.b = append(pk.Time.UTC().AppendFormat(append(o.b, '"'), time.RFC3339Nano), '"')
 	} else {
-		b = append(b, "null"...)
+		o.null("time")
 	}
-	b = append(b, `,"interface":`...)
-	b = appendStringOrNull(b, pk.Interface.Name)
-	b = append(b, `,"direction":`...)
-	b = appendStringOrNull(b, directionField(pk.Flags, f.direction))
-	b = strconv.AppendInt(append(b, `,"length":`...), int64(max(int(pk.Length), len(pk.Data))), 10)
-	b = strconv.AppendInt(append(b, `,"captured":`...), int64(len(pk.Data)), 10)
-	b = appendMAC(append(b, `,"link_source":`...), f.linkSource)
-	b = appendMAC(append(b, `,"link_destination":`...), f.linkDestination)
-	b = append(b, `,"vlan":[`...)
+	o.optional("interface", pk.Interface.Name)
+	side := f.direction
+	if side == "" {
+		side = direction(pk.Flags)
+	}
+	switch side {
+	case dirUnknown, "":
+		o.null("direction")
+	case dirOut:
+		o.text("direction", "out")
+	default:
+		o.text("direction", "in")
+	}
+	o.number("length", int64(max(pk.Length, uint32(len(pk.Data)))))
+	o.number("captured", int64(len(pk.Data)))
+	o.mac("link_source", f.linkSource)
+	o.mac("link_destination", f.linkDestination)
+	o.key("vlan")
+	o.b = append(o.b, '[')
 	for i, id := range f.vlan[:f.vlans] {
 		if i > 0 {
-			b = append(b, ',')
+			o.b = append(o.b, ',')
 		}
-		b = strconv.AppendUint(b, uint64(id), 10)
+		o.b = strconv.AppendUint(o.b, uint64(id), 10)
 	}
-	b = append(b, ']')
-	b = appendAddr(append(b, `,"source":`...), f.src)
-	b = appendAddr(append(b, `,"destination":`...), f.dst)
-	b = appendStringOrNull(append(b, `,"source_name":`...), p.Names[f.src])
-	b = appendStringOrNull(append(b, `,"destination_name":`...), p.Names[f.dst])
-	b = appendPort(append(b, `,"source_port":`...), f.hasPorts, f.srcPort)
-	b = appendPort(append(b, `,"destination_port":`...), f.hasPorts, f.dstPort)
-	b = appendStringOrNull(append(b, `,"protocol":`...), p.protocol)
-	b = append(b, `,"tcp":`...)
-	b = f.tcp.appendJSON(b)
-	b = append(b, `,"info":`...)
-	b = appendString(b, p.json[min(f.info, len(p.json)):])
-	return append(b, '}')
+	o.b = append(o.b, ']')
+	o.addr("source", f.src)
+	o.addr("destination", f.dst)
+	o.optional("source_name", p.Names[f.src])
+	o.optional("destination_name", p.Names[f.dst])
+	if f.hasPorts {
+		o.number("source_port", int64(f.srcPort))
+		o.number("destination_port", int64(f.dstPort))
+	} else {
+		o.null("source_port")
+		o.null("destination_port")
+	}
+	o.optional("protocol", p.protocol)
+	if t := &f.tcp; t.found {
+		o.key("tcp")
+		inner := object{append(o.b, '{')}
+		p.out = p.json // behind the text, of which info is the end
+		p.tcpFlags(t.flags)
+		inner.key("flags")
+		inner.b = appendString(inner.b, p.out[len(p.json):])
+		p.out = nil
+		inner.number("seq", int64(t.seq))
+		inner.number("ack", int64(t.ack))
+		inner.number("window", int64(t.window))
+		inner.number("length", int64(t.length))
+		o.b = append(inner.b, '}')
+	} else {
+		o.null("tcp")
+	}
+	o.key("info")
+	return append(appendString(o.b, info), '}')
 }
 
-// lineForJSON makes the line of a packet, with neither time nor interface before it.
-func (p *Printer) lineForJSON(pk *pcapfile.Packet) {
-	header, verbose, quiet, colors := p.LinkHeader, p.Verbose, p.Quiet, p.Colors
-	p.LinkHeader, p.Verbose, p.Quiet, p.Colors = false, 0, false, false
+// look reads a packet for its facts, and returns the text behind the addresses, which is
+// valid until the next packet.
+func (p *Printer) look(pk *pcapfile.Packet) (info []byte) {
 	p.begin(p.json[:0], pk)
 	defer func() {
 		if recover() != nil {
 			p.malformed()
 		}
+		info = p.out[min(p.facts.info, len(p.out)):]
 		p.json, p.out, p.pk = p.out, nil, nil
-		p.LinkHeader, p.Verbose, p.Quiet, p.Colors = header, verbose, quiet, colors
 	}()
 	p.packet()
+	return nil
 }
 
-func appendNanoseconds(b []byte, n int) []byte {
-	digits := [10]byte{'.'}
-	for i := 9; i > 0; i-- {
-		digits[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return append(b, digits[:]...)
+// Summary is what counts of a packet.
+type Summary struct {
+	// Protocol is the deepest that was recognised, such as "dns" or "tcp", "other" where
+	// none was.
+	Protocol string
+	// Source and Destination are those of the outermost IP header, invalid without one.
+	Source, Destination netip.Addr
+	// The ports are 0 without ports.
+	SourcePort, DestinationPort uint16
+
+	printer Printer
 }
 
-// directionField is the direction by a packet's flags, or else by the header of its
-// link layer.
-func directionField(f pcapfile.Flags, byLink string) string {
-	text := direction(f)
-	if text == dirUnknown {
-		text = byLink
+// Read reads a packet, of which nothing is kept.
+func (s *Summary) Read(pk *pcapfile.Packet) {
+	p := &s.printer
+	p.look(pk)
+	s.Protocol = p.protocol
+	if s.Protocol == "" {
+		s.Protocol = "other"
 	}
-	switch text {
-	case dirOut:
-		return "out"
-	case dirIn, dirBroadcast, dirMulticast, dirOther:
-		return "in"
-	}
-	return ""
+	s.Source, s.Destination = p.facts.src, p.facts.dst
+	s.SourcePort, s.DestinationPort = p.facts.srcPort, p.facts.dstPort
 }
 
-func appendMAC(b, address []byte) []byte {
-	if len(address) == 0 {
-		return append(b, "null"...)
+// object is a JSON object that is being written.
+type object struct{ b []byte }
+
+// key writes a name of ours, which needs no escape.
+func (o *object) key(name string) {
+	if o.b[len(o.b)-1] != '{' {
+		o.b = append(o.b, ',')
 	}
-	b = append(b, '"')
-	for i, c := range address {
-		if i > 0 {
-			b = append(b, ':')
-		}
-		b = append(b, hexAlphabet[c>>4], hexAlphabet[c&0xf])
-	}
-	return append(b, '"')
+	o.b = append(append(append(o.b, '"'), name...), '"', ':')
 }
 
-func appendAddr(b []byte, a netip.Addr) []byte {
-	if !a.IsValid() {
-		return append(b, "null"...)
-	}
-	return append(a.AppendTo(append(b, '"')), '"')
+func (o *object) null(name string) {
+	o.key(name)
+	o.b = append(o.b, "null"...)
 }
 
-func appendPort(b []byte, known bool, port uint16) []byte {
-	if !known {
-		return append(b, "null"...)
-	}
-	return strconv.AppendUint(b, uint64(port), 10)
+func (o *object) number(name string, n int64) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, n, 10)
 }
 
-func (t *tcpFacts) appendJSON(b []byte) []byte {
-	if !t.found {
-		return append(b, "null"...)
-	}
-	b = append(b, `{"flags":[`...)
-	names := [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ae"}
-	for i, first := 0, true; i < len(names); i++ {
-		if t.flags>>i&1 == 0 {
-			continue
-		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(append(append(b, '"'), names[i]...), '"')
-	}
-	b = strconv.AppendUint(append(b, `],"seq":`...), uint64(t.seq), 10)
-	b = strconv.AppendUint(append(b, `,"ack":`...), uint64(t.ack), 10)
-	b = strconv.AppendUint(append(b, `,"window":`...), uint64(t.window), 10)
-	b = strconv.AppendInt(append(b, `,"length":`...), int64(t.length), 10)
-	return append(b, '}')
+func (o *object) text(name, s string) {
+	o.key(name)
+	o.b = appendString(o.b, s)
 }
 
-// appendStringOrNull appends null for a string that is empty.
-func appendStringOrNull(b []byte, s string) []byte {
+// optional writes null for an empty string.
+func (o *object) optional(name, s string) {
 	if s == "" {
-		return append(b, "null"...)
+		o.null(name)
+		return
 	}
-	return appendString(b, s)
+	o.text(name, s)
+}
+
+func (o *object) mac(name string, b []byte) {
+	if len(b) == 0 {
+		o.null(name)
+		return
+	}
+	o.key(name)
+	o.b = append(o.b, '"')
+	for i := range b {
+		if i > 0 {
+			o.b = append(o.b, ':')
+		}
+		o.b = hex.AppendEncode(o.b, b[i:i+1])
+	}
+	o.b = append(o.b, '"')
+}
+
+func (o *object) addr(name string, a netip.Addr) {
+	if !a.IsValid() {
+		o.null(name)
+		return
+	}
+	o.key(name)
+	o.b = append(a.AppendTo(append(o.b, '"')), '"')
 }
 
 // appendString appends a JSON string, RFC 8259 section 7. What is no UTF-8 becomes

@@ -39,7 +39,6 @@ type Printer struct {
 
 	first, previous time.Time // of the packets printed so far
 	clocked         clockText
-	clockedJSON     clockText
 
 	out   []byte
 	pk    *pcapfile.Packet

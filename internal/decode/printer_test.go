@@ -304,15 +304,6 @@ func BenchmarkMix(b *testing.B) {
 	})
 }
 
-func BenchmarkSummary(b *testing.B) {
-	pk := packet(b, 1, macs+"0800"+ip4TCP+tcpPSH+data4)
-	var s decode.Summary
-	b.ReportAllocs()
-	for b.Loop() {
-		s.Read(pk)
-	}
-}
-
 func BenchmarkAppend(b *testing.B) {
 	pk := packet(b, 1, macs+"0800"+ip4TCP+tcpPSH+data4)
 	var p decode.Printer

@@ -25,6 +25,10 @@ var unknownTime = map[TimeStyle]string{
 	TimeOffset: " --:--:--.------ ",
 }
 
+// After says that other packets came before the next one, printed by others: the first of
+// all of them, and the latest. Zero times say that there were none.
+func (p *Printer) After(first, latest time.Time) { p.first, p.previous = first, latest }
+
 func (p *Printer) time() {
 	if p.Time == TimeNone {
 		return
@@ -71,17 +75,13 @@ func (p *Printer) clock(t time.Time, layout string) {
 	if location == nil {
 		location = time.Local
 	}
-	p.out = append(p.out, p.clocked.of(t, location, layout)...)
-	p.text(".").micros(t)
-}
-
-// of is the text of the second of a time, until the next call.
-func (c *clockText) of(t time.Time, location *time.Location, layout string) []byte {
+	c := &p.clocked
 	if second := t.Unix(); second != c.second || location != c.location || layout != c.layout {
 		c.second, c.location, c.layout = second, location, layout
 		c.text = t.In(location).AppendFormat(c.text[:0], layout)
 	}
-	return c.text
+	p.out = append(p.out, c.text...)
+	p.text(".").micros(t)
 }
 
 // micros prints the microseconds of a time.

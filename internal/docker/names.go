@@ -44,9 +44,10 @@ const (
 // again every minute at least. failed is told why one can't be asked, once while that
 // doesn't change.
 func (e *Engine) WatchNames(ctx context.Context, changed func([]Name), failed func(error)) {
-	pause, said := shortestPause, ""
+	pause, said := longestPause, ""
 	for {
 		err := e.follow(ctx, func(names []Name) {
+			// One that answered will be back soon; another may not be there at all.
 			pause, said = shortestPause, ""
 			changed(names)
 		})

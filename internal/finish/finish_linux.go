@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"netcap/internal/priority"
 )
 
 // Config says what is done with finished files.
@@ -163,16 +163,7 @@ func (f *Finisher) run() {
 // it starts inherits. The thread ends with the goroutine, for it is never unlocked.
 func (f *Finisher) stepBack() {
 	runtime.LockOSThread()
-	const lowest = 19
-	err := unix.Setpriority(unix.PRIO_PROCESS, 0, lowest) // of the thread: setpriority(2), C library/kernel differences
-	const (
-		whoProcess = 1       // IOPRIO_WHO_PROCESS
-		classIdle  = 3 << 13 // IOPRIO_CLASS_IDLE, ioprio_set(2)
-	)
-	if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, 0, classIdle); errno != 0 {
-		err = errors.Join(err, os.NewSyscallError("ioprio_set", errno))
-	}
-	if err != nil {
+	if err := priority.LowerThread(); err != nil {
 		f.cfg.Log.Debug("finished files are worked on at the capture's own priority", "because", err)
 	}
 }

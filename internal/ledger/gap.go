@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,6 +82,23 @@ func (g *Gap) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// Comment is what a file's statistics say of a gap.
+func Comment(g Gap) string {
+	b, err := json.Marshal(g)
+	if err != nil {
+		return commentPrefix + err.Error() // no field of a Gap can't be written
+	}
+	return commentPrefix + string(b)
+}
+
+// ParseComment reads what Comment writes.
+func ParseComment(text string) (g Gap, ok bool) {
+	text, ok = strings.CutPrefix(text, commentPrefix)
+	return g, ok && json.Unmarshal([]byte(text), &g) == nil
+}
+
+const commentPrefix = "netcap gap "
 
 // Overlaps reports whether any of a gap lies between two times. Zero times are no
 // bounds.

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,17 +11,6 @@ import (
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
-
-// Comment is what a file's statistics say of a gap; Rebuild reads it again.
-func Comment(g Gap) string {
-	b, err := json.Marshal(g)
-	if err != nil {
-		return commentPrefix + err.Error() // no field of a Gap can't be written
-	}
-	return commentPrefix + string(b)
-}
-
-const commentPrefix = "netcap gap "
 
 // span is what a file says about its time.
 type span struct {
@@ -133,9 +121,8 @@ func (s *span) read(path string, size int64) {
 		}
 		dropped += int64(i.DroppedByOS.Value)
 		for _, c := range i.Comments {
-			var g Gap
-			text, ok := strings.CutPrefix(c, commentPrefix)
-			if !ok || json.Unmarshal([]byte(text), &g) != nil {
+			g, ok := ParseComment(c)
+			if !ok {
 				continue
 			}
 			told += g.Lost

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
+	"strings"
 	"time"
 
+	"netcap/internal/input"
+	"netcap/internal/ledger"
 	"netcap/pcapfile"
 )
 
@@ -37,6 +39,21 @@ type FileInfo struct {
 	// StrictlyTimeOrdered is false if a packet is earlier than the one before.
 	StrictlyTimeOrdered bool `json:"strictly_time_ordered"`
 
+	// What the file says of its making; of several sections, all their comments.
+	Hardware    string   `json:"hardware"`
+	OS          string   `json:"os"`
+	Application string   `json:"application"`
+	Comments    []string `json:"comments"`
+	// Names are those that the file gives addresses.
+	Names []Name `json:"names"`
+	// Gaps are what it says of intervals in which packets are or may be missing.
+	Gaps []ledger.Gap `json:"gaps"`
+	// Rate is how many packets came when, nil if none has a time.
+	Rate *Rate `json:"rate"`
+
+	// Top is who had most, nil if that was not asked for.
+	Top *Top `json:"top,omitempty"`
+
 	// Complete is false if the file is damaged or ends in the middle of a
 	// packet; TruncatedBytes are those behind the last one that is whole.
 	Complete       bool  `json:"complete"`
@@ -58,52 +75,40 @@ type Interface struct {
 	Dropped        *uint64 `json:"dropped"`
 }
 
-// Info opens and reads a file to its end. The error, which names the file, says
-// what is wrong with it; if the file is a capture there is a FileInfo as well,
-// of what precedes the damage.
-func Info(path string) (*FileInfo, error) {
-	f, err := os.Open(path)
+// Name is an address and what it is called.
+type Name struct {
+	Address string   `json:"address"`
+	Names   []string `json:"names"`
+}
+
+// Info opens and reads a file to its end, or stdin if the path is -. top is how many
+// talkers and protocols are wanted. The error, which names the file, says what is wrong
+// with it; if the file is a capture there is a FileInfo as well, of what precedes the
+// damage.
+func Info(path string, stdin io.Reader, top int) (*FileInfo, error) {
+	f, err := input.Open(path, stdin)
 	if err != nil {
-		return nil, FileError(path, err)
+		return nil, err
 	}
 	defer f.Close()
-	return ReadInfo(path, f)
-}
-
-// ReadInfo is Info for what is open already.
-func ReadInfo(path string, input io.Reader) (*FileInfo, error) {
-	counted := &countingReader{r: input}
-	r, err := pcapfile.NewReader(counted)
-	if err != nil {
-		return nil, FileError(path, err)
-	}
 	w := walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
-	err = w.run(r)
-	info := w.info(r)
-	info.Path = path
-	info.BytesFile = counted.n
+	if top > 0 {
+		w.top = newTopCounter(top)
+	}
+	err = w.run(f.Reader)
+	info := w.info(f.Reader)
+	info.Path, info.Compression = f.Path, f.Compression
 	if err != nil {
 		// A Reader stops at the first damage.
-		if _, drained := io.Copy(io.Discard, counted); drained != nil {
-			err = errors.Join(err, drained)
+		rest, restErr := f.Rest()
+		info.TruncatedBytes = rest
+		if restErr != nil && !errors.Is(err, restErr) {
+			err = errors.Join(err, restErr)
 		}
-		info.BytesFile = counted.n
-		info.TruncatedBytes = counted.n - r.Offset()
-		return info, FileError(path, err)
+		err = FileError(f.Path, err)
 	}
-	info.Complete = true
-	return info, nil
-}
-
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
-	return n, err
+	info.Complete, info.BytesFile = err == nil, f.BytesRead()
+	return info, err
 }
 
 // maxInterfaces bounds how many interfaces packets are counted for, each by
@@ -119,6 +124,8 @@ type walk struct {
 	lost                  uint64 // epb_dropcount
 	lostKnown             bool
 	statistics            int // blocks before the last packet
+	rate                  rateCounter
+	top                   *topCounter // nil if that is not wanted
 }
 
 // run reads to the end; the error is nil if that is where it should be.
@@ -142,6 +149,9 @@ func (w *walk) add(p *pcapfile.Packet) {
 	if _, ok := w.packets[p.Interface]; ok || len(w.packets) < maxInterfaces {
 		w.packets[p.Interface]++
 	}
+	if w.top != nil {
+		w.top.add(p)
+	}
 	if p.Dropped.Known {
 		w.lost += p.Dropped.Value
 		w.lostKnown = true
@@ -156,6 +166,7 @@ func (w *walk) add(p *pcapfile.Packet) {
 		w.ordered = false
 	}
 	w.previous = p.Time
+	w.rate.add(p.Time)
 	if p.Time.Before(w.first) {
 		w.first = p.Time
 	}
@@ -166,10 +177,14 @@ func (w *walk) add(p *pcapfile.Packet) {
 
 func (w *walk) info(r *pcapfile.Reader) *FileInfo {
 	f := &FileInfo{
-		Format: r.Format().String(), Compression: "none", ByteOrder: "little-endian",
+		Format: r.Format().String(), ByteOrder: "little-endian",
 		LinkTypes: []string{}, Interfaces: []Interface{},
 		Packets: w.count, BytesData: w.bytes, StrictlyTimeOrdered: w.ordered,
-		closed: len(r.Statistics()) > w.statistics,
+		Rate: w.rate.rate(), closed: len(r.Statistics()) > w.statistics,
+	}
+	f.describe(r)
+	if w.top != nil {
+		f.Top = w.top.top(r.Names())
 	}
 	if r.Section().ByteOrder == binary.BigEndian {
 		f.ByteOrder = "big-endian"
@@ -203,6 +218,38 @@ func (w *walk) info(r *pcapfile.Reader) *FileInfo {
 		f.FirstPacket, f.LastPacket, f.Duration = &first, &last, &seconds
 	}
 	return f
+}
+
+// describe takes what a file says beside its packets.
+func (f *FileInfo) describe(r *pcapfile.Reader) {
+	f.Comments, f.Names, f.Gaps = []string{}, []Name{}, []ledger.Gap{}
+	told := make(map[string]bool)
+	for n, s := range r.Sections() {
+		if n == 0 {
+			f.Hardware, f.OS, f.Application = s.Hardware, s.OS, s.Application
+		}
+		for _, c := range s.Comments {
+			if !told[c] {
+				f.Comments = append(f.Comments, c)
+			}
+			told[c] = true
+		}
+	}
+	clear(told)
+	for _, n := range r.Names() { // each part of a file may say all of them
+		name := Name{n.Addr.String(), n.Names}
+		if key := name.Address + " " + strings.Join(n.Names, " "); !told[key] {
+			told[key] = true
+			f.Names = append(f.Names, name)
+		}
+	}
+	for _, s := range r.Statistics() {
+		for _, c := range s.Comments {
+			if g, ok := ledger.ParseComment(c); ok {
+				f.Gaps = append(f.Gaps, g)
+			}
+		}
+	}
 }
 
 // lastDropped takes the latest number of packets that the system dropped for

@@ -58,7 +58,7 @@ func write(t testing.TB, dir, name string, content []byte) string {
 func TestInfo(t *testing.T) {
 	content := twoInterfaces()
 	path := write(t, t.TempDir(), "two.pcapng", content)
-	info, err := report.Info(path)
+	info, err := report.Info(path, nil, 0)
 	require.NoError(t, err)
 	got, err := json.Marshal(info)
 	require.NoError(t, err)
@@ -71,7 +71,10 @@ func TestInfo(t *testing.T) {
 		],
 		"bytes_file": `+strconv.Itoa(len(content))+`, "bytes_data": 1630,
 		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:07.123456789Z",
-		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "complete": true, "truncated_bytes": 0
+		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "complete": true, "truncated_bytes": 0,
+		"hardware": "", "os": "", "application": "netcap test", "comments": [], "names": [], "gaps": [],
+		"rate": {"start": "2026-11-23T13:04:05.123456789Z", "seconds": 0.016,
+			"packets": [1`+strings.Repeat(",0", 92)+`,1`+strings.Repeat(",0", 31)+`,1]}
 	}`, string(got))
 }
 
@@ -79,7 +82,7 @@ func TestInfo(t *testing.T) {
 // and there is no packet to take times from.
 func TestInfoEmpty(t *testing.T) {
 	path := write(t, t.TempDir(), "empty.pcap", pcapfile.AppendFileHeader(nil, pcapfile.LinkTypeEthernet, 0, true))
-	info, err := report.Info(path)
+	info, err := report.Info(path, nil, 0)
 	require.NoError(t, err)
 	got, err := json.Marshal(info)
 	require.NoError(t, err)
@@ -88,7 +91,8 @@ func TestInfoEmpty(t *testing.T) {
 		"link_types": ["EN10MB"], "snapshot_length": 0, "packets": 0,
 		"interfaces": [{"name": "", "link_type": "EN10MB", "snapshot_length": 0, "packets": 0, "dropped": null}],
 		"bytes_file": 24, "bytes_data": 0, "first_packet": null, "last_packet": null, "duration_seconds": null,
-		"dropped": null, "strictly_time_ordered": true, "complete": true, "truncated_bytes": 0
+		"dropped": null, "strictly_time_ordered": true, "complete": true, "truncated_bytes": 0,
+		"hardware": "", "os": "", "application": "", "comments": [], "names": [], "gaps": [], "rate": null
 	}`, string(got))
 }
 
@@ -101,7 +105,7 @@ func TestInfoDamaged(t *testing.T) {
 	// 64 bytes: 20 up to the options, three counters of 12, the end of
 	// options and the length again.
 	torn := write(t, dir, "torn\n.pcapng", content[:whole+10])
-	info, err := report.Info(torn)
+	info, err := report.Info(torn, nil, 0)
 	require.EqualError(t, err, strconv.Quote(torn)+": pcapng block at offset "+strconv.Itoa(whole)+" is cut short: 10 of 64 bytes")
 	assert.False(t, info.Complete)
 	assert.EqualValues(t, 10, info.TruncatedBytes)
@@ -112,7 +116,7 @@ func TestInfoDamaged(t *testing.T) {
 	// The length of the first block of statistics can't be.
 	overwritten := bytes.Clone(content)
 	overwritten[whole+4] = 7
-	info, err = report.Info(write(t, dir, "overwritten.pcapng", overwritten))
+	info, err = report.Info(write(t, dir, "overwritten.pcapng", overwritten), nil, 0)
 	var format *pcapfile.FormatError
 	require.ErrorAs(t, err, &format)
 	assert.EqualValues(t, whole, format.Offset)
@@ -120,10 +124,10 @@ func TestInfoDamaged(t *testing.T) {
 	assert.EqualValues(t, len(content)-whole, info.TruncatedBytes)
 	assert.EqualValues(t, len(content), info.BytesFile)
 
-	_, err = report.Info(write(t, dir, "text.pcap", []byte("no capture at all")))
+	_, err = report.Info(write(t, dir, "text.pcap", []byte("no capture at all")), nil, 0)
 	require.ErrorIs(t, err, pcapfile.ErrFormat)
 
-	info, err = report.Info(filepath.Join(dir, "missing.pcap"))
+	info, err = report.Info(filepath.Join(dir, "missing.pcap"), nil, 0)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	assert.EqualError(t, err, filepath.Join(dir, "missing.pcap")+": open: no such file or directory")
 	assert.Nil(t, info)
@@ -185,7 +189,7 @@ func TestInfoAgainstCapinfos(t *testing.T) {
 	compared := 0
 	for n, path := range paths {
 		name := filepath.Base(path)
-		info, err := report.Info(path)
+		info, err := report.Info(path, nil, 0)
 		if refused[name] != "" {
 			require.Error(t, err, path)
 			continue

@@ -118,7 +118,7 @@ func (f *File) look() error {
 			return nil
 		}
 	}
-	info, err := ReadInfo(f.Path, file)
+	info, err := Info(f.Path, nil, 0)
 	if info != nil {
 		f.takeInfo(info)
 	}

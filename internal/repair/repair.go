@@ -1,0 +1,161 @@
+// Package repair cuts a torn capture to its longest valid prefix, in place.
+//
+// What a crash or a full disk leaves behind the last whole record is cut: part of a record,
+// zeros, garbage. If whole records follow, the file is damaged and not torn: what follows
+// would be lost, and is cut only by force. Nothing else is ever changed.
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"netcap/internal/input"
+	"netcap/pcapfile"
+)
+
+// Result is what was found, and done.
+type Result struct {
+	Packets int64 // that remain
+	Offset  int64 // where the file was cut; its size
+	Cut     int64 // bytes, 0 if the file was whole
+	Reason  error // why; nil if it was whole
+}
+
+// DamageError says that a file is damaged in its middle. It was left as it is.
+type DamageError struct {
+	Reason  error // what is wrong at the damage
+	Offset  int64 // where it is
+	Size    int64 // of the file
+	Packets int64 // before the damage
+	Whole   int64 // where a whole record follows
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("damaged, and not torn: %v, but whole packets follow at offset %d; to cut the %d bytes from offset %d on would leave %d packets: --force does that",
+		e.Reason, e.Whole, e.Size-e.Offset, e.Offset, e.Packets)
+}
+
+// Unwrap returns what is wrong.
+func (e *DamageError) Unwrap() error { return e.Reason }
+
+// File repairs the file at a path. The error, a *input.FileError, says why it was left as it
+// is; it wraps a *DamageError if force would cut it.
+func File(path string, force bool) (*Result, error) {
+	r, err := file(path, force)
+	if err != nil {
+		return nil, &input.FileError{Path: path, Err: err}
+	}
+	return r, nil
+}
+
+func file(path string, force bool) (*Result, error) {
+	// What isn't a regular file isn't opened: that may have effects.
+	st, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, errors.New("no regular file: nothing there is cut")
+	}
+	if err := written(path); err != nil {
+		return nil, err
+	}
+	f, err := openLocked(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if st, err = f.Stat(); err != nil {
+		return nil, err
+	}
+	r, err := find(f, st.Size(), force)
+	if err != nil || r.Cut == 0 {
+		return r, err
+	}
+	return r, cut(f, path, st, r.Offset)
+}
+
+// cut cuts a file that still is as it was. Its time remains that of the packets.
+func cut(f *os.File, path string, st os.FileInfo, size int64) error {
+	now, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if now.Size() != st.Size() || !now.ModTime().Equal(st.ModTime()) {
+		return errors.New("it is being written: it changed while it was read")
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return os.Chtimes(path, time.Time{}, st.ModTime())
+}
+
+// find reads a file and says where it has to be cut.
+func find(f *os.File, size int64, force bool) (*Result, error) {
+	head := make([]byte, 16)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if method := input.CompressionOf(head[:n]); method != "" {
+		return nil, fmt.Errorf("it is compressed with %s: decompress it, and repair that", method)
+	}
+	in, err := pcapfile.NewReader(io.NewSectionReader(f, 0, size))
+	if errors.Is(err, io.ErrUnexpectedEOF) || size == 0 {
+		return nil, fmt.Errorf("no packet is in it, the file ends in its header: nothing to repair")
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Offset: in.Offset()}
+	last := time.Time{}
+	for {
+		p, err := in.Next()
+		if err != nil {
+			r.Reason = err
+			break
+		}
+		// Zeros in a pcap file read as packets without length of 1970. A crash leaves
+		// such where the file's size was written and its data wasn't.
+		if in.Format() == pcapfile.PCAP && len(p.Data) == 0 && p.Length == 0 && p.Time.Unix() == 0 && p.Time.Nanosecond() == 0 {
+			continue
+		}
+		r.Packets++
+		r.Offset = in.Offset()
+		last = p.Time
+	}
+	var format *pcapfile.FormatError
+	var torn *pcapfile.TruncatedError
+	switch {
+	case r.Reason == io.EOF:
+		r.Reason = nil
+		if in.Format() == pcapfile.PCAPNG {
+			r.Offset = in.Offset() // what follows the last packet belongs to it
+		}
+		if r.Cut = size - r.Offset; r.Cut > 0 {
+			r.Reason = errors.New("nothing but zeros follows")
+		}
+		return r, nil
+	case !errors.As(r.Reason, &format) && !errors.As(r.Reason, &torn):
+		return nil, r.Reason
+	}
+	if in.Format() == pcapfile.PCAPNG {
+		r.Offset = in.Offset()
+	}
+	s := &scan{f: f, size: size, in: in, last: last}
+	whole, found, err := s.follows(torn)
+	if err != nil {
+		return nil, err
+	}
+	if found && !force {
+		return nil, &DamageError{Reason: r.Reason, Offset: r.Offset, Size: size, Packets: r.Packets, Whole: whole}
+	}
+	r.Cut = size - r.Offset
+	return r, nil
+}
