@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,13 +11,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"netcap/capture/filter"
 	"netcap/internal/input"
 	"netcap/internal/priority"
 	"netcap/internal/report"
-	"netcap/internal/rewrite"
-	"netcap/pcapfile"
 	"netcap/rotate"
 )
 
@@ -90,18 +85,22 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if from.all && text != "" {
+		// A name that is misspelt looks like a filter.
+		if _, err := filter.Compile(text, nil); err != nil {
+			return usageError{fmt.Errorf("%s: no such capture, file or directory; and as a filter: %w", report.Printable(args[0]), err)}
+		}
+	}
 	_ = priority.LowerProcess() // at its own priority it does no harm either, only sooner
 
-	e := &extraction{cmd: cmd, failed: failures{cmd: cmd, of: 2}, files: make(map[string]bool)} // several: what is wrong is said at once
-	if text != "" {
-		e.filter = newPacketFilter(text)
-	}
-	stream := input.NewStream(from.paths, &input.Config{
-		Stdin: cmd.InOrStdin(), From: p.from, To: p.to,
-		Ended: func(f *input.File) { e.out.Ended(f) },
-	})
-	defer stream.Close()
-	if err := e.write(o.write, stream); err != nil {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	const several = 2 // what is wrong with a file is said at once
+	e := &extraction{reading: newReading(cmd, text, several), files: make(map[string]bool)}
+	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", took: func(f *input.File) { e.files[f.Path] = true }}
+	e.stream = input.NewStream(from.paths, e.config(p))
+	defer e.stream.Close()
+	if err := e.run(ctx, cmd, e.reading); err != nil {
 		return err
 	}
 	if err := e.say(o.write, from, p, o.now); err != nil {
@@ -115,6 +114,7 @@ type sources struct {
 	paths  []string // dirs included
 	dirs   []string // of sets
 	filter []string // the arguments behind them
+	all    bool     // sets, since none was named
 }
 
 // sourcesOf takes from the arguments those that are captures, sets and directories. Without
@@ -155,126 +155,20 @@ func sourcesOf(setsDir func() (string, error), args []string) (s sources, err er
 		}
 		return s, fmt.Errorf("%sno captures are in %s", what, report.Printable(place))
 	}
-	s.paths, s.dirs = dirs, dirs
+	s.paths, s.dirs, s.all = dirs, dirs, true
 	return s, nil
 }
 
 // extraction is the work at hand.
 type extraction struct {
-	cmd         *cobra.Command
-	filter      *packetFilter // nil takes all
-	out         *rewrite.Writer
-	failed      failures
-	files       map[string]bool // that packets are from
-	interrupted bool
-}
-
-// write writes what is wanted of a stream to a path. If that fails, there is no file.
-func (e *extraction) write(path string, stream *input.Stream) (err error) {
-	stdout, _ := e.cmd.OutOrStdout().(*os.File)
-	var file io.WriteCloser = nopCloser{e.cmd.OutOrStdout()} // a test's
-	if path != "-" || stdout != nil {
-		if file, err = rewrite.Create(path, stdout); err != nil {
-			return err
-		}
-	}
-	open := stream.Open()
-	kept := pcapfile.PCAPNG
-	if len(open) > 0 && !differ(open) {
-		kept = open[0].Format()
-	}
-	e.out = rewrite.New(file, rewrite.Format(path, kept), &rewrite.Config{Application: "netcap " + version, Files: open})
-
-	ctx, stop := signal.NotifyContext(e.cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	done := showProgress("extract", stream)
-	err = errors.Join(e.copy(ctx, stream), e.out.Close())
-	done()
-	if path == "-" {
-		return err
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		if removeErr := os.Remove(path); removeErr != nil {
-			err = errors.Join(err, removeErr)
-		}
-		return fmt.Errorf("%w; %s was removed again", err, report.Printable(path))
-	}
-	return nil
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
-
-// differ reports whether files are of several formats.
-func differ(files []*input.File) bool {
-	for _, f := range files[1:] {
-		if f.Format() != files[0].Format() {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *extraction) copy(ctx context.Context, stream *input.Stream) error {
-	var last *input.File
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			e.interrupted = true
-			return nil
-		}
-		p, f, err := stream.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			if !beingWritten(err) {
-				e.failed.add(err)
-			}
-			continue
-		}
-		if e.filter != nil {
-			if err := e.filter.prepare(p.Interface); err != nil {
-				return err
-			}
-			if !e.filter.match(p) {
-				continue
-			}
-		}
-		if err := e.out.Add(f, p); err != nil {
-			return err
-		}
-		if f != last {
-			last = f
-			e.files[f.Path] = true
-		}
-	}
-}
-
-// beingWritten reports whether an error is that a capture is writing the file just now: what
-// is torn there will be whole in a moment.
-func beingWritten(err error) bool {
-	var file *input.FileError
-	if !errors.As(err, &file) || !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false
-	}
-	dir, name := filepath.Split(file.Path)
-	set, _, seq, _, ok := rotate.ParseName(name)
-	if !ok || !rotate.Running(filepath.Clean(dir), set) {
-		return false
-	}
-	entries, err := os.ReadDir(filepath.Clean(dir))
-	for _, e := range entries {
-		if other, _, later, _, ok := rotate.ParseName(e.Name()); ok && other == set && later > seq {
-			return false
-		}
-	}
-	return err == nil || !errors.Is(err, fs.ErrNotExist)
+	*reading
+	writing
+	files map[string]bool // that packets are from
 }
 
 // say says in one line what came of it.
 func (e *extraction) say(path string, from sources, p period, now time.Time) error {
-	text := fmt.Sprintf("%s of %s", countOf(e.out.Packets(), "packet"), countFiles(len(e.files)))
+	text := fmt.Sprintf("%s of %s", countOf(e.packets, "packet"), countFiles(len(e.files)))
 	if w := window(p); w != "" {
 		text += ", " + w
 	}
@@ -296,7 +190,7 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	if known != "" {
 		text += "; " + known
 	}
-	_, err = fmt.Fprintln(e.cmd.ErrOrStderr(), "netcap: "+text)
+	_, err = fmt.Fprintln(e.failed.cmd.ErrOrStderr(), "netcap: "+text)
 	return err
 }
 
@@ -319,36 +213,4 @@ func window(p period) string {
 		return "before " + tableTime(&p.to)
 	}
 	return ""
-}
-
-// showProgress shows on a terminal how much of a stream is read, until done is called.
-func showProgress(what string, stream *input.Stream) (done func()) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		return func() {}
-	}
-	line := newStatusLine(os.Stderr, true)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(500 * time.Millisecond) // what is sooner done needs none
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				line.clear()
-				return
-			case <-tick.C:
-				read, total := stream.Progress()
-				text := fmt.Sprintf("%s: %s read", what, rotate.Size(read))
-				if total > 0 {
-					text = fmt.Sprintf("%s: %d %% of %s", what, min(100, read*100/total), rotate.Size(total))
-				}
-				line.show(text)
-			}
-		}
-	}()
-	return func() {
-		close(stop)
-		<-stopped
-	}
 }

@@ -23,7 +23,6 @@ import (
 	"netcap/internal/input"
 	"netcap/internal/lines"
 	"netcap/internal/report"
-	"netcap/internal/rewrite"
 	"netcap/pcapfile"
 )
 
@@ -162,6 +161,8 @@ func (o *readOptions) check(files []string) error {
 		return usage("--json prints all fields: leave out -e, -q, -v, -x, -X and -A")
 	case o.write == "" && o.format != "":
 		return usage("--format is for -w")
+	case o.format != "" && o.format != "pcap" && o.format != "pcapng":
+		return usage("--format %s: not one of pcapng, pcap", o.format)
 	case o.follow && len(files) != 1:
 		return usage("-f follows one file, or the set in one directory: %d are given", len(files))
 	case o.write != "" && o.json:
@@ -186,18 +187,12 @@ func splitFiles(args []string, dash int) (files, filter []string) {
 
 // read prints or writes the packets of files.
 func (o *readOptions) read(cmd *cobra.Command, files []string, text string, window period) (err error) {
-	r := &reading{count: o.count, failed: failures{cmd: cmd, of: len(files)}}
-	if text != "" {
-		r.filter = newPacketFilter(text)
-	}
-	cfg := &input.Config{Stdin: cmd.InOrStdin(), From: window.from, To: window.to, Ended: func(f *input.File) {
-		if r.ended != nil {
-			r.ended(f)
-		}
-	}}
+	r := newReading(cmd, text, len(files))
+	r.count = o.count
+	cfg := r.config(window)
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if o.follow {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
 		if r.stream, err = input.Follow(ctx, files[0], cfg); err != nil {
 			return err
 		}
@@ -206,51 +201,23 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 	}
 	defer func() { err = errors.Join(err, r.stream.Close()) }()
 	if o.write != "" {
-		return o.rewrite(cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
+		return o.rewrite(ctx, cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
 	}
+	stop() // printing ends at once
 	paged := !o.noPager && !o.follow && !slices.Contains(files, "-")
 	return o.print(cmd, r, paged)
 }
 
 // rewrite writes packets into a file. whole says that all of one file's are wanted.
-func (o *readOptions) rewrite(cmd *cobra.Command, r *reading, whole bool) (err error) {
-	kept := pcapfile.PCAPNG
-	open := r.stream.Open()
-	if len(open) > 0 && !differ(open) {
-		kept = open[0].Format()
+func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *reading, whole bool) error {
+	w := &writing{command: "read", path: o.write, format: o.format, whole: whole, live: o.follow || o.write == "-"}
+	if err := w.run(ctx, cmd, r); err != nil {
+		return err
 	}
-	format := rewrite.Format(o.write, kept)
-	switch o.format {
-	case "":
-	case "pcap":
-		format = pcapfile.PCAP
-	case "pcapng":
-		format = pcapfile.PCAPNG
-	default:
-		return usageError{fmt.Errorf("--format %s: not one of pcapng, pcap", o.format)}
+	if w.interrupted && !o.follow { // which has no other end
+		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", report.Printable(o.write), countOf(w.packets, "packet"))
 	}
-	stdout, _ := cmd.OutOrStdout().(*os.File)
-	var file io.WriteCloser = nopCloser{cmd.OutOrStdout()} // a test's
-	if o.write != "-" || stdout != nil {
-		if file, err = rewrite.Create(o.write, stdout); err != nil {
-			return err
-		}
-	}
-	out := rewrite.New(file, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: whole})
-	r.ended = out.Ended
-	done := func() {}
-	if o.write != "-" && !o.follow {
-		done = showProgress("read", r.stream)
-	}
-	flush := func() error {
-		if o.follow || o.write == "-" {
-			return out.Flush()
-		}
-		return nil
-	}
-	err = r.each(func(pk *pcapfile.Packet) error { return out.Add(r.file, pk) }, flush)
-	done()
-	return errors.Join(err, out.Close(), file.Close())
+	return r.failed.err
 }
 
 // print prints packets.
@@ -279,7 +246,10 @@ func (o *readOptions) print(cmd *cobra.Command, r *reading, paged bool) (err err
 	}
 	err = r.each(p.print, p.flush)
 	// What was read is printed before what is wrong with the rest.
-	return errors.Join(l.Close(), err)
+	if closed := l.Close(); closed != nil {
+		return closed // and not once more from where it came up
+	}
+	return errors.Join(err, r.failed.err)
 }
 
 func (o *readOptions) dumpStyle() decode.DumpStyle {
@@ -296,63 +266,6 @@ func (o *readOptions) dumpStyle() decode.DumpStyle {
 		return decode.DumpASCII
 	}
 	return decode.DumpNone
-}
-
-// reading is the packets that are wanted of a stream.
-type reading struct {
-	stream *input.Stream
-	filter *packetFilter // nil takes all
-	count  int64         // 0: no bound
-	failed failures
-	ended  func(*input.File) // told of each file at its end, if it isn't nil
-
-	number     int64 // of the packet, as the files have them
-	file       *input.File
-	interfaces int // how many of the file were looked at
-}
-
-// each calls do with each packet that is wanted, and idle before it may have to wait for
-// more. The error is theirs, or what is wrong with the files.
-func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error {
-	for done := int64(0); r.count == 0 || done < r.count; {
-		if r.file != nil && !r.file.Buffered() {
-			if err := idle(); err != nil {
-				return err
-			}
-		}
-		pk, file, err := r.stream.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			if err := idle(); err != nil {
-				return err
-			}
-			r.failed.add(err)
-			continue
-		}
-		if r.number++; file != r.file {
-			r.file, r.interfaces = file, 0
-		}
-		if r.filter != nil {
-			if all := file.Interfaces(); len(all) > r.interfaces {
-				for _, i := range all[r.interfaces:] {
-					if err := r.filter.prepare(i); err != nil {
-						return err
-					}
-				}
-				r.interfaces = len(all)
-			}
-			if !r.filter.match(pk) {
-				continue
-			}
-		}
-		if err := do(pk); err != nil {
-			return err
-		}
-		done++
-	}
-	return r.failed.err
 }
 
 // packetPrinter prints packets with what their files say beside them.

@@ -221,3 +221,47 @@ func TestReadByFlag(t *testing.T) {
 	assert.Equal(t, exitUsage, cmd.ProcessState.ExitCode())
 	assert.Equal(t, "netcap: --interface is not for reading files; see: netcap read --help\n", string(said))
 }
+
+// What fails leaves no file behind, and what exists stays as it is.
+func TestReadWriteFails(t *testing.T) {
+	dir := t.TempDir()
+	in := writeTestFile(t, filepath.Join(dir, "in.pcapng"), capturedOn(3, "eth0", "lo"))
+	out := filepath.Join(dir, "out.pcapng")
+	_, _, err := runCommand(newReadCommand(), nil, in, "tcp", "prot", "1", "-w", out)
+	assert.ErrorContains(t, err, `expected and, or, or the end, not "prot"`)
+	assert.NoFileExists(t, out)
+	_, _, err = runCommand(newReadCommand(), nil, in, "-w", in)
+	assert.ErrorContains(t, err, "nothing is ever overwritten")
+	after, err := os.ReadFile(in)
+	require.NoError(t, err)
+	assert.Equal(t, capturedOn(3, "eth0", "lo"), after)
+	_, _, err = runCommand(newReadCommand(), nil, in, "-w", out, "--format", "erf")
+	assert.ErrorContains(t, err, "not one of pcapng, pcap")
+	assert.NoFileExists(t, out)
+}
+
+// netcap -r FILE, however tcpdump's users type it, is netcap read FILE.
+func TestReadInstead(t *testing.T) {
+	for typed, read := range map[string]string{
+		"-r x":                       "read x",
+		"-rx":                        "read x",
+		"-nr x":                      "read -n x",
+		"-nnvvr x tcp port 104":      "read -nnvv x tcp port 104",
+		"-c 5 -r x":                  "read -c 5 x",
+		"-c5 -r x":                   "read -c5 x",
+		"-tttt -e -r x -w out ip":    "read -tttt -e x -w out ip",
+		"--read x":                   "read x",
+		"--read=x -n":                "read x -n",
+		"--from 14:00 -r x":          "read --from 14:00 x",
+		"-i eth0 -r x":               "-i eth0 -r x",
+		"-w r -i eth0":               "-w r -i eth0",
+		"start -r x":                 "start -r x",
+		"-- -r x":                    "-- -r x",
+		"-r":                         "-r",
+		"-i eth0 tcp port 104":       "-i eth0 tcp port 104",
+		"-F r -r x":                  "read -F r x",
+		"host 10.0.0.1 and not port": "host 10.0.0.1 and not port",
+	} {
+		assert.Equal(t, read, strings.Join(readInstead(newRootCommand(), strings.Fields(typed)), " "), typed)
+	}
+}

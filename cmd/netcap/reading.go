@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"netcap/internal/input"
+	"netcap/pcapfile"
+	"netcap/rotate"
+)
+
+// reading is the packets that are wanted of a stream.
+type reading struct {
+	stream *input.Stream
+	filter *packetFilter // nil takes all
+	count  int64         // 0: no bound
+	failed failures
+	ended  func(*input.File) // told of each file at its end, if it isn't nil
+
+	number     int64 // of the packet, as the files have them
+	file       *input.File
+	interfaces int // how many of the file were looked at
+}
+
+// newReading reads packets that an expression accepts, of so many files.
+func newReading(cmd *cobra.Command, expression string, files int) *reading {
+	r := &reading{failed: failures{cmd: cmd, of: files}}
+	if expression != "" {
+		r.filter = newPacketFilter(expression)
+	}
+	return r
+}
+
+// config is how a stream is opened for it.
+func (r *reading) config(p period) *input.Config {
+	return &input.Config{Stdin: r.failed.cmd.InOrStdin(), From: p.from, To: p.to, Ended: func(f *input.File) {
+		if r.ended != nil {
+			r.ended(f)
+		}
+	}}
+}
+
+// each calls do with each packet that is wanted, and idle before it may have to wait for
+// more. The error is theirs; what is wrong with the files is in failed.
+func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error {
+	for done := int64(0); r.count == 0 || done < r.count; {
+		if r.file != nil && !r.file.Buffered() {
+			if err := idle(); err != nil {
+				return err
+			}
+		}
+		pk, file, err := r.stream.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			if err := idle(); err != nil {
+				return err
+			}
+			if !beingWritten(err) {
+				r.failed.add(err)
+			}
+			continue
+		}
+		if r.number++; file != r.file {
+			r.file, r.interfaces = file, 0
+		}
+		if r.filter != nil {
+			if all := file.Interfaces(); len(all) > r.interfaces {
+				for _, i := range all[r.interfaces:] {
+					if err := r.filter.prepare(i); err != nil {
+						return err
+					}
+				}
+				r.interfaces = len(all)
+			}
+			if !r.filter.match(pk) {
+				continue
+			}
+		}
+		if err := do(pk); err != nil {
+			return err
+		}
+		done++
+	}
+	return nil
+}
+
+// beingWritten reports whether an error is that a capture is writing the file just now: what
+// is torn there will be whole in a moment.
+func beingWritten(err error) bool {
+	var file *input.FileError
+	if !errors.As(err, &file) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
+	}
+	dir, name := filepath.Split(file.Path)
+	dir = filepath.Clean(dir)
+	set, _, seq, _, ok := rotate.ParseName(name)
+	if !ok || !rotate.Running(dir, set) {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if other, _, later, _, ok := rotate.ParseName(e.Name()); ok && other == set && later > seq {
+			return false
+		}
+	}
+	return err == nil
+}

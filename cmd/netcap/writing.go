@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"netcap/internal/input"
+	"netcap/internal/report"
+	"netcap/internal/rewrite"
+	"netcap/pcapfile"
+	"netcap/rotate"
+)
+
+// writing is a capture that the packets of a reading are written into.
+type writing struct {
+	command string // of netcap, for the progress
+	path    string // - is standard output
+	format  string // pcap or pcapng, "" by the path, else that of what is read
+	whole   bool   // all packets of one file are wanted
+	live    bool   // somebody reads along
+	took    func(*input.File)
+
+	packets     int64 // that were written
+	interrupted bool  // before all of them were
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// run writes all packets, or as many as there are until ctx is done. If that fails, there
+// is no file.
+func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err error) {
+	open := r.stream.Open()
+	kept := pcapfile.PCAPNG
+	if len(open) > 0 && !differ(open) {
+		kept = open[0].Format()
+	}
+	format := rewrite.Format(w.path, kept)
+	switch w.format {
+	case "pcap":
+		format = pcapfile.PCAP
+	case "pcapng":
+		format = pcapfile.PCAPNG
+	}
+	stdout, _ := cmd.OutOrStdout().(*os.File)
+	var file io.WriteCloser = nopCloser{cmd.OutOrStdout()} // a test's
+	if w.path != "-" || stdout != nil {
+		if file, err = rewrite.Create(w.path, stdout); err != nil {
+			return err
+		}
+	}
+	out := rewrite.New(file, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole})
+	r.ended = out.Ended
+
+	done := func() {}
+	if !w.live {
+		done = showProgress(w.command, r.stream)
+	}
+	err = errors.Join(w.copy(ctx, r, out), out.Close())
+	done()
+	w.packets = out.Packets()
+	if w.path == "-" {
+		return err
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		err = errors.Join(err, os.Remove(w.path))
+		return fmt.Errorf("%w; %s was removed again", err, report.Printable(w.path))
+	}
+	return nil
+}
+
+func (w *writing) copy(ctx context.Context, r *reading, out *rewrite.Writer) error {
+	var last *input.File
+	err := r.each(func(p *pcapfile.Packet) error {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		if w.took != nil && r.file != last {
+			last = r.file
+			w.took(last)
+		}
+		return out.Add(r.file, p)
+	}, func() error {
+		switch {
+		case ctx.Err() != nil:
+			return errInterrupted
+		case w.live:
+			return out.Flush()
+		}
+		return nil
+	})
+	if errors.Is(err, errInterrupted) {
+		w.interrupted = true
+		return nil
+	}
+	return err
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// differ reports whether files are of several formats.
+func differ(files []*input.File) bool {
+	for _, f := range files[1:] {
+		if f.Format() != files[0].Format() {
+			return true
+		}
+	}
+	return false
+}
+
+// showProgress shows on a terminal how much of a stream is read, until done is called.
+func showProgress(what string, stream *input.Stream) (done func()) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func() {}
+	}
+	line := newStatusLine(os.Stderr, true)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(500 * time.Millisecond) // what is sooner done needs none
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				line.clear()
+				return
+			case <-tick.C:
+				read, total := stream.Progress()
+				text := fmt.Sprintf("%s: %s read", what, rotate.Size(read))
+				if total > 0 {
+					text = fmt.Sprintf("%s: %d %% of %s", what, min(100, read*100/total), rotate.Size(total))
+				}
+				line.show(text)
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
