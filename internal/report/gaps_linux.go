@@ -2,7 +2,6 @@ package report
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ func Gaps(dir string, now time.Time) ([]SetGaps, error) {
 	}
 	var all []SetGaps
 	for _, name := range names {
-		running := locked(filepath.Join(dir, "."+name+".lock"))
+		running := rotate.Running(dir, name)
 		r, err := ledger.Read(dir, name, running, now)
 		if err != nil {
 			return all, FileError(dir, err)

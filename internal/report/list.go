@@ -78,7 +78,7 @@ func List(dir string) ([]File, error) {
 		f := &files[n]
 		newest := n == len(files)-1 || files[n+1].set != f.set
 		// The lock first: a capture that ends meanwhile leaves a whole file.
-		open := newest && locked(filepath.Join(dir, "."+f.set+".lock"))
+		open := newest && rotate.Running(dir, f.set)
 		f.Err = f.look()
 		if open {
 			f.State = Open
