@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/preflight"
-	"netcap/internal/report"
+	"netcap/internal/printable"
 )
 
 // measuring is how long netcap check watches the interfaces.
@@ -48,7 +48,7 @@ Exit status: 0 it would work, 1 it would not.`,
 				if asJSON {
 					continue
 				}
-				line := fmt.Sprintf("%-8s %s: %s", r.Verdict, r.Check, report.Printable(r.Text))
+				line := fmt.Sprintf("%-8s %s: %s", r.Verdict, r.Check, printable.Text(r.Text))
 				if r.Mend != "" {
 					line += "\n         → " + r.Mend
 				}

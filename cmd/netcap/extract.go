@@ -14,6 +14,7 @@ import (
 
 	"netcap/capture/filter"
 	"netcap/internal/input"
+	"netcap/internal/printable"
 	"netcap/internal/priority"
 	"netcap/internal/report"
 	"netcap/rotate"
@@ -88,7 +89,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if from.all && text != "" {
 		// A name that is misspelt looks like a filter.
 		if _, err := filter.Compile(text, nil); err != nil {
-			return usageError{fmt.Errorf("%s: no such capture, file or directory; and as a filter: %w", report.Printable(args[0]), err)}
+			return usageError{fmt.Errorf("%s: no such capture, file or directory; and as a filter: %w", printable.Text(args[0]), err)}
 		}
 	}
 	_ = priority.LowerProcess() // at its own priority it does no harm either, only sooner
@@ -151,9 +152,9 @@ func sourcesOf(setsDir func() (string, error), args []string) (s sources, err er
 	if len(dirs) == 0 {
 		what := ""
 		if len(s.filter) > 0 {
-			what = fmt.Sprintf("%s: no such capture, file or directory, and ", report.Printable(s.filter[0]))
+			what = fmt.Sprintf("%s: no such capture, file or directory, and ", printable.Text(s.filter[0]))
 		}
-		return s, fmt.Errorf("%sno captures are in %s", what, report.Printable(place))
+		return s, fmt.Errorf("%sno captures are in %s", what, printable.Text(place))
 	}
 	s.paths, s.dirs, s.all = dirs, dirs, true
 	return s, nil
@@ -177,7 +178,7 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 		if err != nil {
 			return err
 		}
-		text += fmt.Sprintf(", in %s (%s)", report.Printable(path), rotate.Size(st.Size()))
+		text += fmt.Sprintf(", in %s (%s)", printable.Text(path), rotate.Size(st.Size()))
 	}
 	if e.interrupted {
 		text = "interrupted: not all of it: " + text

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/printable"
 	"netcap/internal/report"
 )
 
@@ -26,11 +27,11 @@ func knownGaps(from sources, p period, now time.Time) (string, error) {
 			if begin.IsZero() || begin.Before(set.From) {
 				begin = set.From
 				if !p.from.IsZero() {
-					notes = append(notes, fmt.Sprintf("the files of %s reach back to %s only", report.Printable(set.Name), tableTime(&set.From)))
+					notes = append(notes, fmt.Sprintf("the files of %s reach back to %s only", printable.Text(set.Name), tableTime(&set.From)))
 				}
 			}
 			if set.Rebuilt {
-				notes = append(notes, fmt.Sprintf("%s has no ledger, or a damaged one: its files tell what follows", report.Printable(set.Name)))
+				notes = append(notes, fmt.Sprintf("%s has no ledger, or a damaged one: its files tell what follows", printable.Text(set.Name)))
 			}
 			for _, g := range set.Gaps {
 				if g.Overlaps(begin, p.to) {
@@ -52,7 +53,7 @@ func knownGaps(from sources, p period, now time.Time) (string, error) {
 // gapsArgs are the arguments by which netcap gaps tells of the same.
 func gapsArgs(from sources, p period) (args string) {
 	if len(from.dirs) == 1 {
-		args = " " + report.Printable(strings.TrimSuffix(from.dirs[0], "/")) + "/"
+		args = " " + printable.Text(strings.TrimSuffix(from.dirs[0], "/")) + "/"
 	}
 	if !p.from.IsZero() {
 		args += " --from " + p.from.Format(time.RFC3339Nano)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/ledger"
+	"netcap/internal/printable"
 	"netcap/internal/report"
 )
 
@@ -69,7 +70,7 @@ func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Ti
 		sets = append(sets, more...)
 	}
 	if len(sets) == 0 {
-		return fmt.Errorf("%s: no captures there, so nothing is known", report.Printable(place))
+		return fmt.Errorf("%s: no captures there, so nothing is known", printable.Text(place))
 	}
 	found := []ledger.Gap{}
 	t := newTable(cmd.OutOrStdout(), "FROM", "TO", "CAUSE", "LOST", "INTERFACE", "FILE")
@@ -111,13 +112,13 @@ func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Ti
 func notesOn(set report.SetGaps, p period, now time.Time) (notes []string) {
 	name := filepath.Join(set.Dir, set.Name)
 	if !p.from.IsZero() && p.from.Before(set.From) {
-		notes = append(notes, fmt.Sprintf("%s: the files reach back to %s, not to %s", report.Printable(name), tableTime(&set.From), tableTime(&p.from)))
+		notes = append(notes, fmt.Sprintf("%s: the files reach back to %s, not to %s", printable.Text(name), tableTime(&set.From), tableTime(&p.from)))
 	}
 	if p.to.After(now) {
-		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", report.Printable(name), tableTime(&p.to)))
+		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", printable.Text(name), tableTime(&p.to)))
 	}
 	if set.Rebuilt {
-		notes = append(notes, fmt.Sprintf("%s: there is no ledger, or it is damaged: this is what the files tell", report.Printable(name)))
+		notes = append(notes, fmt.Sprintf("%s: there is no ledger, or it is damaged: this is what the files tell", printable.Text(name)))
 	}
 	return notes
 }
@@ -140,5 +141,5 @@ func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
 	if g.Interface != "" {
 		iface = g.Interface
 	}
-	return []string{g.From.Local().Format(precise), to, string(g.Cause), lost, report.Printable(iface), report.Printable(file)}
+	return []string{g.From.Local().Format(precise), to, string(g.Cause), lost, printable.Text(iface), printable.Text(file)}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/rotate"
 )
@@ -121,7 +122,7 @@ func newReleaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released hold %d of %s (%s)\n", h.ID, set, report.Printable(h.Reason))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released hold %d of %s (%s)\n", h.ID, set, printable.Text(h.Reason))
 			return err
 		},
 	}
@@ -147,11 +148,11 @@ func theSet(args []string) (dir, set string, err error) {
 	}
 	switch {
 	case len(all) == 0:
-		return "", "", fmt.Errorf("%s: no captures there", report.Printable(place))
+		return "", "", fmt.Errorf("%s: no captures there", printable.Text(place))
 	case len(all) > 1 && len(dirs) > 1:
-		return "", "", usageError{fmt.Errorf("%d sets are in %s: name one", len(all), report.Printable(place))}
+		return "", "", usageError{fmt.Errorf("%d sets are in %s: name one", len(all), printable.Text(place))}
 	case len(all) > 1:
-		return "", "", fmt.Errorf("%s: several sets are in that directory, and a hold is for one: %s, %s…", report.Printable(place), all[0].set, all[1].set)
+		return "", "", fmt.Errorf("%s: several sets are in that directory, and a hold is for one: %s, %s…", printable.Text(place), all[0].set, all[1].set)
 	}
 	return all[0].dir, all[0].set, nil
 }
@@ -196,7 +197,7 @@ func listHolds(cmd *cobra.Command, args []string, asJSON bool) error {
 				if err != nil {
 					return err
 				}
-				t.row(set, strconv.Itoa(h.ID), tableTime(&h.From), tableTime(&h.To), comma(int64(len(one.Files))), rotate.Size(one.Bytes), report.Printable(h.By), report.Printable(h.Reason))
+				t.row(set, strconv.Itoa(h.ID), tableTime(&h.From), tableTime(&h.To), comma(int64(len(one.Files))), rotate.Size(one.Bytes), printable.Text(h.By), printable.Text(h.Reason))
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/ledger"
+	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/rotate"
 )
@@ -113,7 +114,7 @@ func printInfo(w io.Writer, f *report.FileInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(key, format string, args ...any) { fmt.Fprintf(t, key+":\t"+format+"\n", args...) }
 
-	line("File", "%s", report.Printable(f.Path))
+	line("File", "%s", printable.Text(f.Path))
 	line("Format", "%s, %s", f.Format, f.ByteOrder)
 	line("Compression", "%s", f.Compression)
 	line("Link type", "%s", orNone(strings.Join(f.LinkTypes, ", ")))
@@ -147,13 +148,13 @@ func printInfo(w io.Writer, f *report.FileInfo) error {
 		line("Interface", "%s", interfaceText(i))
 	}
 	if f.OS != "" || f.Hardware != "" {
-		line("Captured on", "%s", report.Printable(strings.TrimSpace(f.OS+" "+f.Hardware)))
+		line("Captured on", "%s", printable.Text(strings.TrimSpace(f.OS+" "+f.Hardware)))
 	}
 	if f.Application != "" {
-		line("Captured by", "%s", report.Printable(f.Application))
+		line("Captured by", "%s", printable.Text(f.Application))
 	}
 	for _, c := range f.Comments {
-		line("Comment", "%s", report.Printable(c))
+		line("Comment", "%s", printable.Text(c))
 	}
 	if len(f.Names) > 0 {
 		line("Names", "%s", namesText(f.Names))
@@ -177,7 +178,7 @@ func printTop(w io.Writer, f *report.FileInfo) error {
 			if f.BytesData > 0 {
 				share = fmt.Sprintf("%.1f %%", 100*float64(s.Bytes)/float64(f.BytesData))
 			}
-			t.row(report.Printable(s.Name), comma(s.Packets), rotate.Size(int64(s.Bytes)), share)
+			t.row(printable.Text(s.Name), comma(s.Packets), rotate.Size(int64(s.Bytes)), share)
 		}
 		if err := t.flush(); err != nil {
 			return err
@@ -226,12 +227,12 @@ func gapText(g ledger.Gap) string {
 	} else {
 		text += g.To.Local().Format(precise)
 	}
-	text += ": " + report.Printable(string(g.Cause))
+	text += ": " + printable.Text(string(g.Cause))
 	if g.Known {
 		text += ", " + count(g.Lost, "packet") + " lost"
 	}
 	if g.Interface != "" {
-		text += ", " + report.Printable(g.Interface)
+		text += ", " + printable.Text(g.Interface)
 	}
 	return text
 }
@@ -241,7 +242,7 @@ func namesText(names []report.Name) string {
 	const most = 8
 	var words []string
 	for _, n := range names[:min(most, len(names))] {
-		words = append(words, n.Address+" "+report.Printable(strings.Join(n.Names, " ")))
+		words = append(words, n.Address+" "+printable.Text(strings.Join(n.Names, " ")))
 	}
 	text := strings.Join(words, ", ")
 	if len(names) > most {
@@ -260,14 +261,14 @@ func complete(f *report.FileInfo) string {
 func interfaceText(i report.Interface) string {
 	text := "without a name"
 	if i.Name != "" {
-		text = report.Printable(i.Name)
+		text = printable.Text(i.Name)
 	}
 	text += fmt.Sprintf(", %s, snapshot length %s, %s packets", i.LinkType, snapshotLength(i.SnapshotLength), comma(i.Packets))
 	if i.Dropped != nil {
 		text += fmt.Sprintf(", %s dropped", comma(*i.Dropped))
 	}
 	if i.Filter != "" {
-		text += ", filter " + report.Printable(i.Filter)
+		text += ", filter " + printable.Text(i.Filter)
 	}
 	return text
 }
@@ -278,7 +279,7 @@ func printInfoTable(w io.Writer, infos []*report.FileInfo) error {
 	for _, f := range infos {
 		whole := map[bool]string{true: "yes", false: "no"}[f.Complete]
 		t.row(f.Format, tableTime(f.FirstPacket), tableTime(f.LastPacket), comma(f.Packets), orDash(f.Dropped),
-			rotate.Size(f.BytesFile), whole, report.Printable(f.Path))
+			rotate.Size(f.BytesFile), whole, printable.Text(f.Path))
 		total.add(f.BytesFile, &f.Packets, f.Dropped)
 	}
 	return t.end(&total)

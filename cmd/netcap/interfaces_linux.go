@@ -11,7 +11,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/docker"
-	"netcap/internal/report"
+	"netcap/internal/printable"
 )
 
 // interfaceReport is an interface as netcap interfaces --json prints it.
@@ -95,7 +95,7 @@ func interfaces() ([]interfaceReport, error) {
 func printInterfaces(cmd *cobra.Command, all []interfaceReport) error {
 	t := newTable(cmd.OutOrStdout(), "NAME", "STATE", "KIND", "ADDRESSES", "DOCKER")
 	for _, i := range all {
-		t.row(report.Printable(i.Name), i.State, i.kind(), orNone(strings.Join(i.Addresses, ", ")), orNone(i.docker()))
+		t.row(printable.Text(i.Name), i.State, i.kind(), orNone(strings.Join(i.Addresses, ", ")), orNone(i.docker()))
 	}
 	return t.flush()
 }

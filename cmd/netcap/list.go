@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/rotate"
 )
@@ -67,7 +68,7 @@ func listed(setsDir func() (string, error), args []string) (place string, dirs [
 	_, missing := os.Stat(dir)
 	if args[0] == "." || args[0] == ".." || errors.Is(missing, fs.ErrNotExist) {
 		if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
-			return "", nil, fmt.Errorf("%s: no such capture in %s, and no such directory", report.Printable(args[0]), base)
+			return "", nil, fmt.Errorf("%s: no such capture in %s, and no such directory", printable.Text(args[0]), base)
 		}
 		dir = args[0]
 	}
@@ -115,7 +116,7 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 	case len(files) > 0:
 		err = printFiles(cmd.OutOrStdout(), files, len(dirs) > 1)
 	case len(problems) == 0:
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", report.Printable(place))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", printable.Text(place))
 	}
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func printFiles(w io.Writer, files []report.File, paths bool) error {
 			state += ", held"
 		}
 		t.row(state, tableTime(f.FirstPacket), tableTime(f.LastPacket), orDash(f.Packets), orDash(f.Dropped),
-			rotate.Size(f.Bytes), report.Printable(name))
+			rotate.Size(f.Bytes), printable.Text(name))
 		total.add(f.Bytes, f.Packets, f.Dropped)
 	}
 	return t.end(&total)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"netcap/internal/report"
+	"netcap/internal/printable"
 )
 
 func TestListCommand(t *testing.T) {
@@ -113,7 +113,7 @@ func TestListSeveral(t *testing.T) {
 	err := list(cmd, base, []string{dirs[0], gone, dirs[1]}, false)
 	assert.EqualError(t, err, strconv.Quote(gone)+": open: no such file or directory")
 	for _, path := range paths {
-		assert.Contains(t, out.String(), "  "+report.Printable(path)+"\n")
+		assert.Contains(t, out.String(), "  "+printable.Text(path)+"\n")
 	}
 	assert.NotContains(t, out.String(), "\x1b")
 	assert.Contains(t, out.String(), "\n2 files, ")

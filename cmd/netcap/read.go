@@ -22,6 +22,7 @@ import (
 	"netcap/internal/decode"
 	"netcap/internal/input"
 	"netcap/internal/lines"
+	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/pcapfile"
 )
@@ -125,7 +126,7 @@ func (o *readOptions) register(f *pflag.FlagSet) {
 func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	files, expression := splitFiles(args, cmd.ArgsLenAtDash())
 	if len(files) == 0 {
-		return fmt.Errorf("%s: no such file", report.Printable(args[0]))
+		return fmt.Errorf("%s: no such file", printable.Text(args[0]))
 	}
 	if err := o.check(files); err != nil {
 		return err
@@ -215,7 +216,7 @@ func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *readin
 		return err
 	}
 	if w.interrupted && !o.follow { // which has no other end
-		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", report.Printable(o.write), countOf(w.packets, "packet"))
+		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(o.write), countOf(w.packets, "packet"))
 	}
 	return r.failed.err
 }
@@ -346,7 +347,7 @@ func (o *readOptions) dump(cmd *cobra.Command, path, text string) error {
 		return report.FileError(name, err)
 	}
 	if len(r.Interfaces()) == 0 {
-		return fmt.Errorf("%s: describes no interface; give -y", report.Printable(name))
+		return fmt.Errorf("%s: describes no interface; give -y", printable.Text(name))
 	}
 	p, err := filter.Compile(text, &filter.Config{LinkType: filter.LinkType(r.Interfaces()[0].LinkType)})
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"netcap/internal/printable"
 	"netcap/internal/repair"
-	"netcap/internal/report"
 )
 
 func newRepairCommand() *cobra.Command {
@@ -39,7 +39,7 @@ lost. netcap read prints what precedes the damage.`,
 				if r.Cut > 0 {
 					text = fmt.Sprintf("cut %s at offset %d (%v); %s left", countOf(r.Cut, "byte"), r.Offset, r.Reason, countOf(r.Packets, "packet"))
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", report.Printable(path), text); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", printable.Text(path), text); err != nil {
 					return err
 				}
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/daemon"
-	"netcap/internal/report"
+	"netcap/internal/printable"
 	"netcap/rotate"
 )
 
@@ -117,7 +117,7 @@ func (r *running) path(args []string) (string, error) {
 func (r *running) none(name string) error {
 	what := "no capture is running"
 	if name != "" {
-		what = fmt.Sprintf("no capture called %s is running", report.Printable(name))
+		what = fmt.Sprintf("no capture called %s is running", printable.Text(name))
 	}
 	if os.Geteuid() != 0 {
 		what += ", none of this user's: those of root are seen with sudo"

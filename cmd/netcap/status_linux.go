@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/daemon"
+	"netcap/internal/printable"
 	"netcap/internal/record"
-	"netcap/internal/report"
 	"netcap/rotate"
 )
 
@@ -280,7 +280,7 @@ func (s *captureStatus) interfaces() string {
 			words[n] += " (" + device + ")"
 		}
 	}
-	return report.Printable(strings.Join(words, ", "))
+	return printable.Text(strings.Join(words, ", "))
 }
 
 func printStatus(cmd *cobra.Command, all []captureStatus) error {

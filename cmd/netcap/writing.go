@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"netcap/internal/input"
-	"netcap/internal/report"
+	"netcap/internal/printable"
 	"netcap/internal/rewrite"
 	"netcap/pcapfile"
 	"netcap/rotate"
@@ -70,7 +70,7 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		err = errors.Join(err, os.Remove(w.path))
-		return fmt.Errorf("%w; %s was removed again", err, report.Printable(w.path))
+		return fmt.Errorf("%w; %s was removed again", err, printable.Text(w.path))
 	}
 	return nil
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"netcap/internal/printable"
 )
 
 // FileError is an error of one file. Others can be read nevertheless.
@@ -21,9 +19,9 @@ type FileError struct {
 func (e *FileError) Error() string {
 	var pathErr *fs.PathError
 	if errors.As(e.Err, &pathErr) {
-		return fmt.Sprintf("%s: %s: %v", printable(e.Path), pathErr.Op, pathErr.Err)
+		return fmt.Sprintf("%s: %s: %v", printable.Text(e.Path), pathErr.Op, pathErr.Err)
 	}
-	return fmt.Sprintf("%s: %v", printable(e.Path), e.Err)
+	return fmt.Sprintf("%s: %v", printable.Text(e.Path), e.Err)
 }
 
 // Unwrap returns the error without the path.
@@ -55,12 +53,3 @@ func (e *CompressionError) Error() string {
 
 // Unwrap returns the reason.
 func (e *CompressionError) Unwrap() error { return e.Err }
-
-// printable returns s if it is text that stays on its line, and quoted otherwise.
-func printable(s string) string {
-	odd := func(r rune) bool { return !unicode.IsPrint(r) }
-	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, odd) {
-		return strconv.Quote(s)
-	}
-	return s
-}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/printable"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -105,7 +106,7 @@ func (f *File) look() error {
 		return FileError(f.Path, err)
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s: no longer a regular file", Printable(f.Path))
+		return fmt.Errorf("%s: no longer a regular file", printable.Text(f.Path))
 	}
 	f.Bytes = st.Size()
 	if f.compressed { // only whole files are

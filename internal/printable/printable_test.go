@@ -1,14 +1,14 @@
-package report_test
+package printable_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
-	"netcap/internal/report"
+	"netcap/internal/printable"
 )
 
-func TestPrintable(t *testing.T) {
+func TestText(t *testing.T) {
 	for s, want := range map[string]string{
 		"/var/lib/netcap/a b": "/var/lib/netcap/a b",
 		"Müller":              "Müller",
@@ -18,6 +18,6 @@ func TestPrintable(t *testing.T) {
 		"gnp.\u202etxt":       `"gnp.\u202etxt"`,
 		"\xff":                `"\xff"`,
 	} {
-		assert.Equal(t, want, report.Printable(s))
+		assert.Equal(t, want, printable.Text(s))
 	}
 }
