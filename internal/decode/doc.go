@@ -13,7 +13,8 @@
 // HL7). Datagrams are known by their ports, but QUIC; segments by what they begin
 // with, on any port. Of what goes on in a later segment nothing is said. Data sets of
 // DICOM, fields of HL7 but the type, and communities of SNMP are never printed; the
-// first lines of HTTP and SIP are, as by tcpdump, whatever is in their addresses.
+// first lines of HTTP and SIP are, but the query of a request, in which a DICOMweb
+// client asks for a patient, only with Verbose.
 //
 // Packets are not trusted. A line is one line whatever is in the packet, has no
 // control characters, and is printed in bounded time and memory. What Verbose and Dump

@@ -32,11 +32,26 @@ func (p *Printer) sip(v view) bool {
 // line prints the first line, and says so if the capture cut it.
 func (p *Printer) line(v view, protocol string) {
 	line := textLine(v.data)
-	p.clipped(line)
+	if target, rest, ok := query(line); ok && protocol == "http" && p.Verbose == 0 {
+		p.clipped(target).text("?…").clipped(rest)
+	} else {
+		p.clipped(line)
+	}
 	if len(line) == len(v.data) && v.length > len(line) {
 		p.text(" ")
 		p.cut(protocol)
 	}
+}
+
+// query finds the query of a request's target, RFC 3986 section 3.4: what is before it,
+// and the version behind it.
+func query(line []byte) (target, rest []byte, ok bool) {
+	target, query, ok := bytes.Cut(line, []byte("?"))
+	if space := bytes.IndexByte(query, ' '); space >= 0 {
+		rest = query[space:]
+	}
+	isRequest := !bytes.HasPrefix(line, []byte("HTTP/"))
+	return target, rest, ok && isRequest && bytes.IndexByte(target, ' ') > 0
 }
 
 // textLine is the first line, without its end.
