@@ -28,8 +28,9 @@ func newListCommand() *cobra.Command {
 a user in $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in
 DIR. A word without a slash is a NAME if there is such a set.
 
-A file is open while a capture writes it, closed once it is whole, and suspect
-if it isn't and nobody writes it. One on hold (see netcap hold) is marked so.`,
+A file is open while a capture writes it, and closed once it is whole. After a crash it
+is suspect, since it may end in the middle of a packet, and recovered if it doesn't, or
+doesn't any more (see netcap repair). One on hold (see netcap hold) is marked so.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,4 +41,24 @@ func TestRepair(t *testing.T) {
 	assert.Contains(t, stdout, "middle: cut ")
 	_, _, err = runCommand(newRepairCommand(), nil)
 	assert.Equal(t, exitUsage, exitStatus(err))
+}
+
+// TestRepairedInList repairs the file of a set that a crash has torn, as list sees it.
+func TestRepairedInList(t *testing.T) {
+	local(t)
+	dir := t.TempDir()
+	whole := capturedOn(3, "docker0")
+	path := writeTestFile(t, filepath.Join(dir, "docker0-20261123T130405Z-000001.pcapng"), whole[:len(whole)-10])
+	state := func() string {
+		out, _, err := runCommand(newListCommand(), nil, "--json", dir)
+		require.NoError(t, err)
+		var files []struct{ State string }
+		require.NoError(t, json.Unmarshal([]byte(out), &files))
+		require.Len(t, files, 1)
+		return files[0].State
+	}
+	assert.Equal(t, "suspect", state())
+	_, _, err := runCommand(newRepairCommand(), nil, path)
+	require.NoError(t, err)
+	assert.Equal(t, "recovered", state())
 }

@@ -25,8 +25,10 @@ const (
 	Open State = "open"
 	// Closed is a file that is whole; one of pcapng ends in statistics.
 	Closed State = "closed"
-	// Suspect is a file that nobody writes, and that was not closed in an
-	// orderly way or can't be read to its end.
+	// Recovered is a file that was not closed in an orderly way, but can be read to its
+	// end: repair has cut its torn tail, or the crash left none.
+	Recovered State = "recovered"
+	// Suspect is a file that nobody writes, and that can't be read to its end.
 	Suspect State = "suspect"
 )
 
@@ -171,8 +173,12 @@ func (f *File) takeInfo(i *FileInfo) {
 	f.FirstPacket, f.LastPacket = i.FirstPacket, i.LastPacket
 	f.Packets, f.Dropped = &i.Packets, i.Dropped
 	f.Bytes = max(f.Bytes, i.BytesFile)
-	if i.Complete && (i.closed || i.Format == pcapfile.PCAP.String()) {
+	switch {
+	case !i.Complete:
+	case i.closed || i.Format == pcapfile.PCAP.String():
 		f.State = Closed
+	default:
+		f.State = Recovered
 	}
 }
 

@@ -25,7 +25,7 @@ func TestListOpen(t *testing.T) {
 		}
 		return s
 	}
-	unlocked := []report.State{report.Suspect, report.Suspect, report.Suspect}
+	unlocked := []report.State{report.Recovered, report.Recovered, report.Recovered}
 	assert.Equal(t, unlocked, states(), "no lock file")
 
 	lock, err := os.OpenFile(filepath.Join(dir, ".a.lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -34,7 +34,7 @@ func TestListOpen(t *testing.T) {
 	assert.Equal(t, unlocked, states(), "a lock file that nobody holds")
 
 	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-	assert.Equal(t, []report.State{report.Suspect, report.Open, report.Suspect}, states())
+	assert.Equal(t, []report.State{report.Recovered, report.Open, report.Recovered}, states())
 
 	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_UN))
 	assert.Equal(t, unlocked, states())

@@ -100,7 +100,7 @@ func TestList(t *testing.T) {
 		// The ends of the file: time in the order of the file.
 		{"docker0-20261123T130405Z-000001.pcapng", 1, "3", "7", "1.5s", report.Closed},
 		{"docker0-20261123T130405Z-000001.pcapng.gz", 1, "-", "-", "-", report.Closed},
-		{"docker0-20261123T130505Z-000002.pcapng", 2, "3", "-", "2s", report.Suspect},
+		{"docker0-20261123T130505Z-000002.pcapng", 2, "3", "-", "2s", report.Recovered},
 		{"docker0-20261123T130605Z-000010.pcapng", 10, "3", "5", "2s", report.Suspect},
 		{"docker0-20261123T130705Z-000011.pcapng", 11, "1", "3", "0s", report.Closed},
 		{"docker0-20261123T130805Z-000012.pcapng", 12, "-", "-", "-", report.Suspect},
