@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 // Command read compares whole processes that read the same capture: netcap, tcpdump,
 // tshark, capinfos. It makes the capture, a million packets of many kinds in 540 MB, lets
@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -90,7 +89,7 @@ func bench(netcap string, runs, packets int, only, rows string) error {
 	return nil
 }
 
-// usage is what the system says of a process that has ended.
+// usage is what the system says of a process.
 type usage struct {
 	wall, cpu time.Duration
 	peak      int64 // bytes
@@ -153,12 +152,39 @@ func measure(command []string, out string) (usage, error) {
 	// Lines go where they cost nothing but being written.
 	cmd := exec.Command(command[0], command[1:]...)
 	begun := time.Now()
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
+	}
+	ended, peak := make(chan struct{}), make(chan int64)
+	go func() { peak <- watchPeak(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	wall := time.Since(begun)
+	close(ended)
+	u := usage{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: <-peak}
+	if err != nil {
 		return usage{}, fmt.Errorf("%s: %w", strings.Join(command, " "), err)
 	}
-	r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return usage{}, errors.New("no usage of the process is known")
+	return u, nil
+}
+
+// watchPeak looks how much memory a process has had at most, in bytes, until it has
+// ended. What the system says afterwards is no less than what the process that started
+// it had.
+func watchPeak(pid int, ended <-chan struct{}) (peak int64) {
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		select {
+		case <-ended:
+			tick.Stop()
+			return peak
+		case <-tick.C:
+			status, _ := os.ReadFile(path) // there is none once it has ended
+			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
+				var kib int64
+				if _, err := fmt.Sscan(rest, &kib); err == nil {
+					peak = max(peak, kib<<10)
+				}
+			}
+		}
 	}
-	return usage{time.Since(begun), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), r.Maxrss << 10}, nil
 }
