@@ -191,8 +191,12 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 	r := newReading(cmd, text, len(files))
 	r.count = o.count
 	cfg := r.config(window)
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := cmd.Context()
+	if o.write != "" { // printing ends at once
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+	}
 	if o.follow {
 		if r.stream, err = input.Follow(ctx, files[0], cfg); err != nil {
 			return err
@@ -204,7 +208,6 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 	if o.write != "" {
 		return o.rewrite(ctx, cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
 	}
-	stop() // printing ends at once
 	paged := !o.noPager && !o.follow && !slices.Contains(files, "-")
 	return o.print(cmd, r, paged)
 }
