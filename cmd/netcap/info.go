@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"netcap/internal/input"
 	"netcap/internal/ledger"
 	"netcap/internal/printable"
 	"netcap/internal/report"
@@ -30,7 +33,8 @@ func newInfoCommand() *cobra.Command {
 		Long: `Reads captures to their end and says what is in them: format, time span,
 packets, bytes, rates, interfaces, packets dropped, gaps, and whether they are whole;
 with --top who talked most, and by which protocols. Of several files it is a line each,
-and a sum. Of a damaged file it says what precedes the damage, and exits with status 1.`,
+and a sum. Of a damaged file it says what precedes the damage, and exits with status 1;
+of one that a capture is writing, what there is by now.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("a file is missing: %s", cmd.UseLine())}
@@ -43,12 +47,18 @@ and a sum. Of a damaged file it says what precedes the damage, and exits with st
 			}
 			infos := []*report.FileInfo{}
 			failed := failures{cmd: cmd, of: len(args)}
-			for info, err := range allInfos(args, cmd.InOrStdin(), top) {
+			p := newInfoProgress(args)
+			done := showProgress("info", p.of)
+			for info, err := range allInfos(args, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened}) {
 				if info != nil {
 					infos = append(infos, info)
+					info.BeingWritten = beingWritten(info.Path)
 				}
-				failed.add(err)
+				if !growing(err) {
+					failed.add(err)
+				}
 			}
+			done()
 			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, len(args)); err != nil {
 				return err
 			}
@@ -62,7 +72,7 @@ and a sum. Of a damaged file it says what precedes the damage, and exits with st
 }
 
 // allInfos reads files, one on each processor, and returns what they hold in their order.
-func allInfos(paths []string, stdin io.Reader, top int) iter.Seq2[*report.FileInfo, error] {
+func allInfos(paths []string, cfg *report.InfoConfig) iter.Seq2[*report.FileInfo, error] {
 	type result struct {
 		info *report.FileInfo
 		err  error
@@ -76,7 +86,7 @@ func allInfos(paths []string, stdin io.Reader, top int) iter.Seq2[*report.FileIn
 		for range min(runtime.GOMAXPROCS(0), len(paths)) {
 			go func() {
 				for i := next.Add(1) - 1; i < int64(len(paths)); i = next.Add(1) - 1 {
-					info, err := report.Info(paths[i], stdin, top)
+					info, err := report.Info(paths[i], cfg)
 					results[i] <- result{info, err}
 				}
 			}()
@@ -88,6 +98,40 @@ func allInfos(paths []string, stdin io.Reader, top int) iter.Seq2[*report.FileIn
 			}
 		}
 	}
+}
+
+// infoProgress is how far the files are read.
+type infoProgress struct {
+	total int64
+	mu    sync.Mutex
+	files []*input.File
+}
+
+func newInfoProgress(paths []string) *infoProgress {
+	p := &infoProgress{}
+	for _, path := range paths {
+		st, err := os.Stat(path)
+		if err != nil || !st.Mode().IsRegular() {
+			return &infoProgress{} // how much there is isn't known
+		}
+		p.total += st.Size()
+	}
+	return p
+}
+
+func (p *infoProgress) opened(f *input.File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files = append(p.files, f)
+}
+
+func (p *infoProgress) of() (read, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.files {
+		read += f.BytesRead()
+	}
+	return read, p.total
 }
 
 func printInfos(w io.Writer, infos []*report.FileInfo, asJSON bool, files int) error {
@@ -252,7 +296,10 @@ func namesText(names []report.Name) string {
 }
 
 func complete(f *report.FileInfo) string {
-	if f.Complete {
+	switch {
+	case f.BeingWritten:
+		return "not yet: a capture is writing it"
+	case f.Complete:
 		return "yes"
 	}
 	return fmt.Sprintf("no: %s bytes behind the last whole packet can't be read", comma(f.TruncatedBytes))
@@ -278,6 +325,9 @@ func printInfoTable(w io.Writer, infos []*report.FileInfo) error {
 	var total sum
 	for _, f := range infos {
 		whole := map[bool]string{true: "yes", false: "no"}[f.Complete]
+		if f.BeingWritten {
+			whole = "not yet"
+		}
 		t.row(f.Format, tableTime(f.FirstPacket), tableTime(f.LastPacket), comma(f.Packets), orDash(f.Dropped),
 			rotate.Size(f.BytesFile), whole, printable.Text(f.Path))
 		total.add(f.BytesFile, &f.Packets, f.Dropped)

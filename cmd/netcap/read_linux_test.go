@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -42,6 +43,7 @@ func TestReadFollow(t *testing.T) {
 	}, patience, 10*time.Millisecond, "the copy is as far, by capinfos")
 	files := filepathGlob(t, set+"/*.pcapng")
 	assert.Greater(t, len(files), 3)
+	testInfoOfGrowing(t, files)
 	assert.Equal(t, run1(t, "tcpdump", "-nqtr", h.merged(set)), run1(t, "tcpdump", "-nqtr", written))
 	assert.False(t, follow.over())
 	for _, p := range []*process{follow, writer} {
@@ -54,6 +56,27 @@ func TestReadFollow(t *testing.T) {
 	assert.Equal(t, 0, writer.cmd.ProcessState.ExitCode(), writer.stderr.String())
 	run1(t, "capinfos", written)
 	h.does("stop")
+}
+
+// testInfoOfGrowing has info tell of the files of a running capture.
+func testInfoOfGrowing(t *testing.T, files []string) {
+	t.Helper()
+	out, err := exec.Command(testenv.Netcap(t), append([]string{"info", "--json"}, files...)...).Output()
+	require.NoError(t, err)
+	var infos []struct {
+		Packets      int
+		Complete     bool
+		BeingWritten bool `json:"being_written"`
+	}
+	require.NoError(t, json.Unmarshal(out, &infos))
+	packets := 0
+	for n, info := range infos {
+		packets += info.Packets
+		last := n == len(infos)-1
+		assert.Equal(t, last, info.BeingWritten)
+		assert.True(t, last || info.Complete)
+	}
+	assert.Equal(t, 6000, packets)
 }
 
 // onTerminal runs a command whose standard output and error are a terminal, and returns

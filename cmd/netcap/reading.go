@@ -61,7 +61,7 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 			if err := idle(); err != nil {
 				return err
 			}
-			if !beingWritten(err) {
+			if !growing(err) {
 				r.failed.add(err)
 			}
 			continue
@@ -90,14 +90,16 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 	return nil
 }
 
-// beingWritten reports whether an error is that a capture is writing the file just now: what
-// is torn there will be whole in a moment.
-func beingWritten(err error) bool {
+// growing reports whether an error is that a capture is writing the file just now: what is
+// torn there will be whole in a moment.
+func growing(err error) bool {
 	var file *input.FileError
-	if !errors.As(err, &file) || !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false
-	}
-	dir, name := filepath.Split(file.Path)
+	return errors.As(err, &file) && errors.Is(err, io.ErrUnexpectedEOF) && beingWritten(file.Path)
+}
+
+// beingWritten reports whether a file is the last one of a set that a capture is writing.
+func beingWritten(path string) bool {
+	dir, name := filepath.Split(path)
 	dir = filepath.Clean(dir)
 	set, _, seq, _, ok := rotate.ParseName(name)
 	if !ok || !rotate.Running(dir, set) {

@@ -60,7 +60,7 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 
 	done := func() {}
 	if !w.live {
-		done = showProgress(w.command, r.stream)
+		done = showProgress(w.command, r.stream.Progress)
 	}
 	err = errors.Join(w.copy(ctx, r, out), out.Close())
 	done()
@@ -116,8 +116,9 @@ func differ(files []*input.File) bool {
 	return false
 }
 
-// showProgress shows on a terminal how much of a stream is read, until done is called.
-func showProgress(what string, stream *input.Stream) (done func()) {
+// showProgress shows on a terminal how many bytes are read, of how many, until done is
+// called.
+func showProgress(what string, progress func() (read, total int64)) (done func()) {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return func() {}
 	}
@@ -133,7 +134,7 @@ func showProgress(what string, stream *input.Stream) (done func()) {
 				line.clear()
 				return
 			case <-tick.C:
-				read, total := stream.Progress()
+				read, total := progress()
 				text := fmt.Sprintf("%s: %s read", what, rotate.Size(read))
 				if total > 0 {
 					text = fmt.Sprintf("%s: %d %% of %s", what, min(100, read*100/total), rotate.Size(total))

@@ -58,6 +58,9 @@ type FileInfo struct {
 	// packet; TruncatedBytes are those behind the last one that is whole.
 	Complete       bool  `json:"complete"`
 	TruncatedBytes int64 `json:"truncated_bytes"`
+	// BeingWritten is for the caller to say, who knows what is running: that a capture is
+	// still writing the file, which may be why it ends in the middle of a packet.
+	BeingWritten bool `json:"being_written"`
 
 	// closed: statistics stand behind the last packet, as at the end of a
 	// pcapng file that was closed in an orderly way.
@@ -81,19 +84,34 @@ type Name struct {
 	Names   []string `json:"names"`
 }
 
-// Info opens and reads a file to its end, or stdin if the path is -. top is how many
-// talkers and protocols are wanted. The error, which names the file, says what is wrong
-// with it; if the file is a capture there is a FileInfo as well, of what precedes the
-// damage.
-func Info(path string, stdin io.Reader, top int) (*FileInfo, error) {
-	f, err := input.Open(path, stdin)
+// InfoConfig says how Info reads. A nil one is as the zero one.
+type InfoConfig struct {
+	// Stdin is what the path - stands for.
+	Stdin io.Reader
+	// Top is how many talkers and protocols are wanted.
+	Top int
+	// Opened is told of the file, so that its progress can be asked for, unless it is nil.
+	Opened func(*input.File)
+}
+
+// Info opens and reads a file to its end, or standard input if the path is -. The error,
+// which names the file, says what is wrong with it; if the file is a capture there is a
+// FileInfo as well, of what precedes the damage.
+func Info(path string, cfg *InfoConfig) (*FileInfo, error) {
+	if cfg == nil {
+		cfg = &InfoConfig{}
+	}
+	f, err := input.Open(path, cfg.Stdin)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if cfg.Opened != nil {
+		cfg.Opened(f)
+	}
 	w := walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
-	if top > 0 {
-		w.top = newTopCounter(top)
+	if cfg.Top > 0 {
+		w.top = newTopCounter(cfg.Top)
 	}
 	err = w.run(f.Reader)
 	info := w.info(f.Reader)

@@ -58,7 +58,7 @@ func write(t testing.TB, dir, name string, content []byte) string {
 func TestInfo(t *testing.T) {
 	content := twoInterfaces()
 	path := write(t, t.TempDir(), "two.pcapng", content)
-	info, err := report.Info(path, nil, 0)
+	info, err := report.Info(path, nil)
 	require.NoError(t, err)
 	got, err := json.Marshal(info)
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestInfo(t *testing.T) {
 		],
 		"bytes_file": `+strconv.Itoa(len(content))+`, "bytes_data": 1630,
 		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:07.123456789Z",
-		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "complete": true, "truncated_bytes": 0,
+		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "being_written": false, "complete": true, "truncated_bytes": 0,
 		"hardware": "", "os": "", "application": "netcap test", "comments": [], "names": [], "gaps": [],
 		"rate": {"start": "2026-11-23T13:04:05.123456789Z", "seconds": 0.016,
 			"packets": [1`+strings.Repeat(",0", 92)+`,1`+strings.Repeat(",0", 31)+`,1]}
@@ -82,7 +82,7 @@ func TestInfo(t *testing.T) {
 // and there is no packet to take times from.
 func TestInfoEmpty(t *testing.T) {
 	path := write(t, t.TempDir(), "empty.pcap", pcapfile.AppendFileHeader(nil, pcapfile.LinkTypeEthernet, 0, true))
-	info, err := report.Info(path, nil, 0)
+	info, err := report.Info(path, nil)
 	require.NoError(t, err)
 	got, err := json.Marshal(info)
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestInfoEmpty(t *testing.T) {
 		"link_types": ["EN10MB"], "snapshot_length": 0, "packets": 0,
 		"interfaces": [{"name": "", "link_type": "EN10MB", "snapshot_length": 0, "packets": 0, "dropped": null}],
 		"bytes_file": 24, "bytes_data": 0, "first_packet": null, "last_packet": null, "duration_seconds": null,
-		"dropped": null, "strictly_time_ordered": true, "complete": true, "truncated_bytes": 0,
+		"dropped": null, "strictly_time_ordered": true, "being_written": false, "complete": true, "truncated_bytes": 0,
 		"hardware": "", "os": "", "application": "", "comments": [], "names": [], "gaps": [], "rate": null
 	}`, string(got))
 }
@@ -105,7 +105,7 @@ func TestInfoDamaged(t *testing.T) {
 	// 64 bytes: 20 up to the options, three counters of 12, the end of
 	// options and the length again.
 	torn := write(t, dir, "torn\n.pcapng", content[:whole+10])
-	info, err := report.Info(torn, nil, 0)
+	info, err := report.Info(torn, nil)
 	require.EqualError(t, err, strconv.Quote(torn)+": pcapng block at offset "+strconv.Itoa(whole)+" is cut short: 10 of 64 bytes")
 	assert.False(t, info.Complete)
 	assert.EqualValues(t, 10, info.TruncatedBytes)
@@ -116,7 +116,7 @@ func TestInfoDamaged(t *testing.T) {
 	// The length of the first block of statistics can't be.
 	overwritten := bytes.Clone(content)
 	overwritten[whole+4] = 7
-	info, err = report.Info(write(t, dir, "overwritten.pcapng", overwritten), nil, 0)
+	info, err = report.Info(write(t, dir, "overwritten.pcapng", overwritten), nil)
 	var format *pcapfile.FormatError
 	require.ErrorAs(t, err, &format)
 	assert.EqualValues(t, whole, format.Offset)
@@ -124,10 +124,10 @@ func TestInfoDamaged(t *testing.T) {
 	assert.EqualValues(t, len(content)-whole, info.TruncatedBytes)
 	assert.EqualValues(t, len(content), info.BytesFile)
 
-	_, err = report.Info(write(t, dir, "text.pcap", []byte("no capture at all")), nil, 0)
+	_, err = report.Info(write(t, dir, "text.pcap", []byte("no capture at all")), nil)
 	require.ErrorIs(t, err, pcapfile.ErrFormat)
 
-	info, err = report.Info(filepath.Join(dir, "missing.pcap"), nil, 0)
+	info, err = report.Info(filepath.Join(dir, "missing.pcap"), nil)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	assert.EqualError(t, err, filepath.Join(dir, "missing.pcap")+": open: no such file or directory")
 	assert.Nil(t, info)
@@ -189,13 +189,14 @@ func TestInfoAgainstCapinfos(t *testing.T) {
 	compared := 0
 	for n, path := range paths {
 		name := filepath.Base(path)
-		info, err := report.Info(path, nil, 0)
+		info, err := report.Info(path, nil)
 		if refused[name] != "" {
 			require.Error(t, err, path)
 			continue
 		}
 		require.NoError(t, err, path)
 		compared++
+		assertCompressed(t, methods[n%len(methods)], path, info)
 		field := strings.Split(lines[n], "\t")
 		assert.Equal(t, field[1], strconv.FormatUint(info.Packets, 10), path)
 		assert.Equal(t, field[2], strconv.FormatInt(info.BytesFile, 10), path)
@@ -217,6 +218,26 @@ func TestInfoAgainstCapinfos(t *testing.T) {
 		assert.Equal(t, field[7] == "True", info.StrictlyTimeOrdered, path)
 	}
 	t.Logf("%d files compared", compared)
+}
+
+var methods = []string{"gzip", "zstd", "lz4", "xz", "bzip2"}
+
+// assertCompressed has the same said of a file that a program has compressed.
+func assertCompressed(t *testing.T, method, path string, want *report.FileInfo) {
+	t.Helper()
+	cmd := exec.Command(testenv.Program(t, method), "-c", "-q")
+	in, err := os.Open(path)
+	require.NoError(t, err)
+	defer in.Close()
+	cmd.Stdin = in
+	b, err := cmd.Output()
+	require.NoError(t, err, "%s %s", method, path)
+	info, err := report.Info(write(t, t.TempDir(), "compressed", b), nil)
+	require.NoError(t, err, "%s %s", method, path)
+	assert.Equal(t, method, info.Compression)
+	assert.EqualValues(t, len(b), info.BytesFile, path)
+	info.Path, info.Compression, info.BytesFile = want.Path, want.Compression, want.BytesFile
+	assert.Equal(t, want, info, "%s %s", method, path)
 }
 
 // assertSeconds compares a time with capinfos' seconds, to as many digits as

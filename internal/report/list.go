@@ -121,7 +121,7 @@ func (f *File) look() error {
 			return nil
 		}
 	}
-	info, err := Info(f.Path, nil, 0)
+	info, err := Info(f.Path, nil)
 	if info != nil {
 		f.takeInfo(info)
 	}
