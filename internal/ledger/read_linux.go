@@ -50,8 +50,9 @@ func Read(dir, set string, running bool, now time.Time) (*Record, error) {
 	}
 	sorted(r.Gaps)
 	r.From = c.started
-	if spans := spansOf(dir, set); len(spans) > 0 {
-		r.From = spans[0].from
+	if files := filesOf(dir, set); len(files) > 0 {
+		files[0].read(dir)
+		r.From = files[0].from
 	}
 	return r, nil
 }

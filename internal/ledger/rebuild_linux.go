@@ -18,6 +18,7 @@ type span struct {
 	seq        uint64
 	begun      time.Time
 	from, to   time.Time
+	size       int64
 	closed     bool
 	gaps       []Gap
 	unexplored int64 // packets that were dropped and that no gap counts
@@ -71,7 +72,17 @@ func rebuild(dir, set, but string) content {
 	return c
 }
 
+// spansOf reads the ends of a set's files, in their order.
 func spansOf(dir, set string) []span {
+	spans := filesOf(dir, set)
+	for n := range spans {
+		spans[n].read(dir)
+	}
+	return spans
+}
+
+// filesOf lists a set's files in their order, with what the directory says of them.
+func filesOf(dir, set string) []span {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // there are no files to ask
@@ -79,23 +90,17 @@ func spansOf(dir, set string) []span {
 	var spans []span
 	for _, e := range entries {
 		name, begun, seq, ext, ok := rotate.ParseName(e.Name())
-		if !ok || name != set || !e.Type().IsRegular() {
+		if !ok || name != set || !e.Type().IsRegular() || !strings.HasPrefix(ext, ".pcap") {
 			continue
 		}
 		info, err := e.Info()
 		if err != nil {
 			continue // it has been deleted
 		}
-		s := span{name: e.Name(), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime())}
-		switch {
-		case ext == ".pcapng":
-			s.read(filepath.Join(dir, e.Name()), info.Size())
-		case strings.HasPrefix(ext, ".pcap"):
-			s.closed = true // nothing in it says
-		default:
-			continue
-		}
-		spans = append(spans, s)
+		spans = append(spans, span{
+			name: e.Name(), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime()), size: info.Size(),
+			closed: ext != ".pcapng", // nothing in the others says
+		})
 	}
 	slices.SortFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.seq, b.seq), a.begun.Compare(b.begun))
@@ -104,13 +109,16 @@ func spansOf(dir, set string) []span {
 }
 
 // read takes what the end of a file says, if it has one.
-func (s *span) read(path string, size int64) {
-	f, err := os.Open(path)
+func (s *span) read(dir string) {
+	if s.closed {
+		return
+	}
+	f, err := os.Open(filepath.Join(dir, s.name))
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	t, err := pcapfile.ReadTail(f, size)
+	t, err := pcapfile.ReadTail(f, s.size)
 	if err != nil {
 		return
 	}
