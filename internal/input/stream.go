@@ -140,8 +140,8 @@ func (s *Stream) forget(f *File) {
 	delete(s.open, f)
 }
 
-// Open returns the files that are open, in the order of the arguments: before the first Next all of a few files, and of
-// many the first and others.
+// Open returns the files that are open, in the order of the arguments: before the first
+// Next all of a few files, and of many the first and others.
 func (s *Stream) Open() []*File {
 	entries := slices.Clone(s.queue)
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.index, b.index) })
