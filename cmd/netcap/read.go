@@ -38,7 +38,7 @@ type readOptions struct {
 	quiet    bool
 	hex      int
 	hexASCII int
-	ascii    bool
+	ascii    int
 	json     bool
 	color    string
 	noPager  bool
@@ -108,7 +108,7 @@ func (o *readOptions) register(f *pflag.FlagSet) {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print less")
 	f.CountVarP(&o.hex, "hex", "x", "print each packet in hex; -xx: with its link-layer header")
 	f.CountVarP(&o.hexASCII, "hex-ascii", "X", "print each packet in hex and ASCII; -XX: with its link-layer header")
-	f.BoolVarP(&o.ascii, "ascii", "A", false, "print each packet in ASCII")
+	f.CountVarP(&o.ascii, "ascii", "A", "print each packet in ASCII; -AA: with its link-layer header")
 	f.BoolVar(&o.json, "json", false, "print a JSON object a packet, on a line each")
 	f.StringVar(&o.color, "color", "auto", "colours: auto (on a terminal), always or never")
 	f.BoolVar(&o.noPager, "no-pager", false, "print without a pager, on a terminal too")
@@ -158,7 +158,7 @@ func (o *readOptions) check(files []string) error {
 		return usage("-%s: at most five of them mean something", strings.Repeat("t", o.times))
 	case o.numeric > 0 && o.names:
 		return usage("-n prints no names and --names looks them up: choose one")
-	case o.json && (o.hex > 0 || o.hexASCII > 0 || o.ascii || o.verbose > 0 || o.quiet || o.link):
+	case o.json && (o.hex > 0 || o.hexASCII > 0 || o.ascii > 0 || o.verbose > 0 || o.quiet || o.link):
 		return usage("--json prints all fields: leave out -e, -q, -v, -x, -X and -A")
 	case o.write == "" && o.format != "":
 		return usage("--format is for -w")
@@ -266,7 +266,9 @@ func (o *readOptions) dumpStyle() decode.DumpStyle {
 		return decode.DumpHexLink
 	case o.hex == 1:
 		return decode.DumpHex
-	case o.ascii:
+	case o.ascii > 1:
+		return decode.DumpASCIILink
+	case o.ascii == 1:
 		return decode.DumpASCII
 	}
 	return decode.DumpNone

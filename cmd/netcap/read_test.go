@@ -265,3 +265,28 @@ func TestReadInstead(t *testing.T) {
 		assert.Equal(t, read, strings.Join(readInstead(newRootCommand(), strings.Fields(typed)), " "), typed)
 	}
 }
+
+// TestReadFlags holds what the flags do that tcpdump has to what they do there: byte for
+// byte, on captures of which both say the same.
+func TestReadFlags(t *testing.T) {
+	tcpdump := testenv.Program(t, "tcpdump")
+	utc := append(os.Environ(), "TZ=UTC")
+	run := func(program string, args ...string) string {
+		cmd := exec.Command(program, args...)
+		cmd.Env = utc
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s %v", program, args)
+		return string(out)
+	}
+	for _, name := range []string{"IGMP_V2.pcap", "802.1w_rapid_STP.pcap", "dns_tcp_8053.pcap", "02-sunrise-sunset-esp.pcap"} {
+		path := filepath.Join(testenv.Corpus(t), "captures", name)
+		plain := run(tcpdump, "-nSr", path)
+		for _, flags := range []string{"-S", "-t", "-tt", "-ttt", "-tttt", "-ttttt", "-e", "-q", "-v", "-x", "-xx", "-X", "-XX", "-A", "-AA", "-#", "-c3", "-ex", "-qt", "-l", "-K"} {
+			want := run(tcpdump, "-nS", flags, "-r", path)
+			assert.Equal(t, want, run(testenv.Netcap(t), "read", "-n", flags, path), "%s %s", name, flags)
+			if flags == "-x" || flags == "-tt" {
+				assert.NotEqual(t, plain, want)
+			}
+		}
+	}
+}
