@@ -25,7 +25,8 @@ const longestQuote = 60
 
 func (e *Error) Error() string {
 	switch {
-	case e.Pos == 0 && e.Len >= len(e.Expr): // it is about the whole
+	case e.Pos == 0 && e.Len >= len(e.Expr), // it is about the whole
+		strings.HasSuffix(e.Msg, "the end of the expression"):
 		return "filter: " + e.Msg
 	case e.Pos >= len(e.Expr):
 		return fmt.Sprintf("filter: %s at the end of the expression", e.Msg)

@@ -13,7 +13,7 @@ import (
 func TestErrorPlace(t *testing.T) {
 	for _, c := range []struct{ expr, carets, says string }{
 		{"tcp prot 80", "    ^^^^", `not "prot"`},
-		{"tcp port", "        ^", "expected a name, a number or an address, not the end"},
+		{"tcp port", "        ^", "expected a name, a number or an address, not the end of the expression"},
 		{"tcp port 80 and", "               ^", "not the end"},
 		{"tcp port 65536", "         ^^^^^", "at most 65535"},
 		{"(tcp port 80", "            ^", "a closing parenthesis"},

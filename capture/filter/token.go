@@ -32,7 +32,7 @@ func (t token) is(word string) bool {
 
 func (t token) String() string {
 	if t.kind == tokEnd {
-		return "the end"
+		return "the end of the expression"
 	}
 	return fmt.Sprintf("%q", clip(t.text, longestQuote))
 }

@@ -33,7 +33,7 @@ func newInfoCommand() *cobra.Command {
 		Long: `Reads captures to their end and says what is in them: format, time span,
 packets, bytes, rates, interfaces, packets dropped, gaps, and whether they are whole;
 with --top who talked most, and by which protocols. Of several files it is a line each,
-and a sum. Of a damaged file it says what precedes the damage, and exits with status 1;
+and a sum; a directory stands for the captures in it. Of a damaged file it says what precedes the damage, and exits with status 1;
 of one that a capture is writing, what there is by now.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -46,10 +46,14 @@ of one that a capture is writing, what there is by now.`,
 				return usageError{fmt.Errorf("--top %d: not a number of talkers", top)}
 			}
 			infos := []*report.FileInfo{}
-			failed := failures{cmd: cmd, of: len(args)}
-			p := newInfoProgress(args)
+			paths, missing := input.Expand(args)
+			failed := failures{cmd: cmd, of: len(paths) + len(missing)}
+			for _, err := range missing {
+				failed.add(err)
+			}
+			p := newInfoProgress(paths)
 			done := showProgress("info", p.of)
-			for info, err := range allInfos(args, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened}) {
+			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened}) {
 				if info != nil {
 					infos = append(infos, info)
 					info.BeingWritten = beingWritten(info.Path)
@@ -59,7 +63,7 @@ of one that a capture is writing, what there is by now.`,
 				}
 			}
 			done()
-			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, len(args)); err != nil {
+			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, failed.of); err != nil {
 				return err
 			}
 			return failed.err

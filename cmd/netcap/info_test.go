@@ -61,7 +61,14 @@ Captured by:      netcap test
 	}, strings.Split(out, "\n"))
 	assert.Equal(t, 2, strings.Count(stderr, "\n"))
 	assert.Contains(t, stderr, "netcap: "+torn+": pcapng block at offset ")
-	assert.Contains(t, stderr, "netcap: "+missing+": open: no such file or directory\n")
+	assert.Contains(t, stderr, "netcap: "+missing+": stat: no such file or directory\n")
+
+	// A directory stands for the captures in it.
+	byName, _, err := runCommand(newInfoCommand(), nil, one, torn)
+	assert.ErrorIs(t, err, errSilent)
+	ofDir, _, err := runCommand(newInfoCommand(), nil, dir)
+	assert.ErrorIs(t, err, errSilent)
+	assert.Equal(t, byName, ofDir)
 
 	// A single damaged file is reported, and its error is main's to print.
 	out, stderr, err = runCommand(newInfoCommand(), nil, torn)

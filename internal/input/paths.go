@@ -42,6 +42,16 @@ type entry struct {
 	end int64
 }
 
+// Expand returns the files that paths stand for, as a Stream of them reads: of a directory
+// the captures in it. An error, a *FileError, is about what isn't there.
+func Expand(paths []string) (files []string, errs []error) {
+	entries, errs := expand(paths)
+	for _, e := range entries {
+		files = append(files, e.path)
+	}
+	return files, errs
+}
+
 // expand makes entries of arguments. What isn't there is a problem.
 func expand(paths []string) (entries []*entry, problems []error) {
 	for _, path := range paths {
