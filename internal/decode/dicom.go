@@ -1,30 +1,14 @@
 package decode
 
 import (
-	"bytes"
 	"encoding/binary"
-)
 
-// Types of PDUs, DICOM PS3.8 section 9.3.1.
-const (
-	pduAssociateRQ = 1 + iota
-	pduAssociateAC
-	pduAssociateRJ
-	pduData
-	pduReleaseRQ
-	pduReleaseRP
-	pduAbort
+	"netcap/internal/dicom"
 )
 
 const (
-	pduSize   = 6 // of the header
-	pduShort  = 4 // of the body of rejections, releases and aborts
-	pdvSize   = 6 // of the header, with its length
-	pduListed = 4 // that are named in a segment
-
-	associateSize = 68 // of the fields before the items
-	maxAssociate  = 1 << 20
-	maxPData      = 1 << 27
+	pduListed = 4       // that are named in a segment
+	maxPData  = 1 << 27 // longer ones are not taken for what they look like
 )
 
 // dicom names the PDUs of the DICOM upper layer that begin in a segment, PS3.8 section
@@ -36,7 +20,7 @@ func (p *Printer) dicom(v view) {
 // commandSegment names the command that a segment begins with, as dcmtk sends them, the
 // headers of PDU and value in a segment before.
 func (p *Printer) commandSegment(v view) {
-	size, ok := commandSize(v.data)
+	size, ok := dicom.CommandSize(v.data)
 	if !ok {
 		return
 	}
@@ -47,7 +31,8 @@ func (p *Printer) commandSegment(v view) {
 
 // pdus names the PDUs that v begins with, behind so many that are printed.
 func (p *Printer) pdus(v view, printed int) {
-	for len(v.data) >= pduSize && v.data[0] >= pduAssociateRQ && v.data[0] <= pduAbort {
+	for len(v.data) >= dicom.HeaderSize && dicom.PDUType(v.data[0]).Known() {
+		kind := dicom.PDUType(v.data[0])
 		body, ok := pduBody(v)
 		if !ok {
 			return
@@ -59,182 +44,163 @@ func (p *Printer) pdus(v view, printed int) {
 		if !p.more(&printed, pduListed, "; ") {
 			return
 		}
-		switch v.data[0] {
-		case pduAssociateRQ:
-			p.text("A-ASSOCIATE-RQ ").titles(body)
-		case pduAssociateAC:
-			p.text("A-ASSOCIATE-AC") // its titles mean nothing
-		case pduAssociateRJ:
-			p.text("A-ASSOCIATE-RJ ").rejected(body.data)
-		case pduData:
-			p.text("P-DATA-TF").values(body)
-		case pduReleaseRQ:
-			p.text("A-RELEASE-RQ")
-		case pduReleaseRP:
-			p.text("A-RELEASE-RP")
-		case pduAbort:
-			p.text("A-ABORT ").aborted(body.data)
+		p.text(kind.String())
+		switch kind {
+		case dicom.PDUAssociateRQ: // the titles of a response mean nothing
+			p.titles(body.data)
+		case dicom.PDUAssociateRJ:
+			p.rejected(dicom.ReadReject(body.data))
+		case dicom.PDUData:
+			p.values(body)
+		case dicom.PDUAbort:
+			p.aborted(dicom.ReadAbort(body.data))
 		}
-		v = v.after(pduSize + body.length)
+		v = v.after(dicom.HeaderSize + body.length)
 	}
 }
 
 // pduBody is the body of a PDU, if that is what v begins with. Its length is that of
 // the PDU, which may reach beyond the segment.
 func pduBody(v view) (body view, ok bool) {
-	b := v.data
-	length := binary.BigEndian.Uint32(b[2:])
-	if b[1] != 0 || length < pduShort || length > maxPData {
+	kind, length := dicom.PDUType(v.data[0]), binary.BigEndian.Uint32(v.data[2:])
+	if v.data[1] != 0 || !dicom.LengthFits(kind, length) || length > maxPData {
 		return v, false
 	}
-	body = v.after(pduSize).first(int(length))
+	body = v.after(dicom.HeaderSize).first(int(length))
 	body.length = int(length)
-	b = body.data
-	switch v.data[0] {
-	case pduAssociateRQ, pduAssociateAC:
-		ok = length >= associateSize && length <= maxAssociate && isAssociate(b)
-	case pduAssociateRJ:
-		ok = length == pduShort && len(b) == pduShort && b[0] == 0 && b[1] >= 1 && b[1] <= 2 &&
-			b[2] >= 1 && b[2] <= 3 && b[3] <= 10
-	case pduData:
-		ok = isPData(body)
-	case pduReleaseRQ, pduReleaseRP:
-		ok = length == pduShort && len(b) == pduShort && binary.BigEndian.Uint32(b) == 0
-	case pduAbort:
-		ok = length == pduShort && len(b) == pduShort && b[0] == 0 && b[1] == 0 && b[2] <= 2 && b[3] <= 6
+	switch kind {
+	case dicom.PDUAssociateRQ, dicom.PDUAssociateAC:
+		return body, len(body.data) >= dicom.TitlesSize && dicom.PlausibleAssociate(body.data)
+	case dicom.PDUData:
+		return body, isPData(body)
+	}
+	if len(body.data) < dicom.ShortSize || !dicom.PlausibleShort(kind, body.data) {
+		return v, false
 	}
 	// What is behind a short PDU is another one, or nothing: a peer has no more to say.
-	if ok && length == pduShort {
-		rest := v.after(pduSize + pduShort)
-		if rest.length > 0 && (len(rest.data) < pduSize || rest.data[0] == 0 || rest.data[0] > pduAbort || rest.data[1] != 0) {
-			return v, false
-		}
-	}
-	return body, ok
+	rest := v.after(dicom.HeaderSize + dicom.ShortSize)
+	return body, rest.length == 0 ||
+		len(rest.data) >= dicom.HeaderSize && dicom.PDUType(rest.data[0]).Known() && rest.data[1] == 0
 }
-
-// isAssociate reports whether b may be an A-ASSOCIATE-RQ or -AC, PS3.8 section 9.3.2: a
-// version, two titles, and the application context item, as far as they were captured.
-func isAssociate(b []byte) bool {
-	if len(b) < 4+2*titleSize || b[1]&1 == 0 || b[2] != 0 || b[3] != 0 {
-		return false
-	}
-	for _, c := range b[4 : 4+2*titleSize] {
-		// Titles are of the default repertoire, but sites use others.
-		if c > 0 && c < ' ' || c == 0x7f {
-			return false
-		}
-	}
-	if len(b) < associateSize+2 {
-		return true
-	}
-	const applicationContext = 0x10
-	return b[associateSize] == applicationContext && b[associateSize+1] == 0
-}
-
-const titleSize = 16 // of an AE title
 
 // titles prints the calling and the called AE title.
-func (p *Printer) titles(v view) *Printer {
-	called, calling := v.data[4:4+titleSize], v.data[4+titleSize:4+2*titleSize]
-	return p.title(calling).text(" > ").title(called)
+func (p *Printer) titles(b []byte) {
+	called, calling := dicom.Titles(b)
+	p.text(" ").bytes(calling).text(" > ").bytes(called)
 }
 
-// title prints an AE title without the spaces around it, which mean nothing, PS3.5
-// section 6.2.
-func (p *Printer) title(b []byte) *Printer {
-	return p.bytes(bytes.Trim(b, " \x00"))
+// rejected prints what an A-ASSOCIATE-RJ says.
+func (p *Printer) rejected(r dicom.Reject) {
+	p.text(" ").text(r.Result.String()).text(", ").text(r.Source.String()).text(", ").text(r.ReasonText())
 }
 
-// rejected prints result, source and reason of an A-ASSOCIATE-RJ, PS3.8 section 9.3.4.
-func (p *Printer) rejected(b []byte) *Printer {
-	p.lookup([]string{1: "rejected-permanent", 2: "rejected-transient"}, int(b[1]), "result ").text(", ")
-	source, reason := int(b[2]), int(b[3])
-	p.lookup([]string{1: "service-user", 2: "service-provider (ACSE)", 3: "service-provider (presentation)"}, source, "source ").text(", ")
-	return p.lookup(rejectReasons[source], reason, "reason ")
-}
-
-// rejectReasons are by source.
-var rejectReasons = [4][]string{
-	1: {
-		1: "no-reason-given", 2: "application-context-name-not-supported",
-		3: "calling-AE-title-not-recognized", 7: "called-AE-title-not-recognized",
-	},
-	2: {1: "no-reason-given", 2: "protocol-version-not-supported"},
-	3: {1: "temporary-congestion", 2: "local-limit-exceeded"},
-}
-
-// aborted prints source and reason of an A-ABORT, PS3.8 section 9.3.8. The reason of a
-// user means nothing.
-func (p *Printer) aborted(b []byte) *Printer {
-	switch b[2] {
-	case 0:
-		return p.text("by service-user")
-	case 2:
-		return p.text("by service-provider, ").lookup(abortReasons, int(b[3]), "reason ")
+// aborted prints what an A-ABORT says. The reason of a user means nothing.
+func (p *Printer) aborted(a dicom.Abort) {
+	p.text(" by ").text(a.Source.String())
+	if a.Source == dicom.AbortByProvider {
+		p.text(", ").text(a.Reason.String())
 	}
-	return p.text("by source ").int(int64(b[2]))
 }
-
-var abortReasons = []string{
-	0: "reason-not-specified", 1: "unrecognized-PDU", 2: "unexpected-PDU",
-	4: "unrecognized-PDU-parameter", 5: "unexpected-PDU-parameter", 6: "invalid-PDU-parameter-value",
-}
-
-// Flags of the message control header, PS3.8 annex E.
-const (
-	pdvCommand = 1
-	pdvLast    = 2
-)
 
 // pdv reads the first presentation data value of a P-DATA-TF.
-func pdv(v view) (flags byte, data view, ok bool) {
-	b := v.data
-	if len(b) < pdvSize {
-		return 0, v, false
+func pdv(v view) (h dicom.ValueHeader, data view, ok bool) {
+	if len(v.data) < dicom.ValueHeaderSize {
+		return h, v, false
 	}
-	length := binary.BigEndian.Uint32(b)
-	flags = b[5]
-	if length < 2 || int64(length) > int64(v.length-4) || b[4]&1 == 0 || flags > pdvCommand|pdvLast {
-		return 0, v, false
+	h = dicom.ReadValueHeader(v.data)
+	if !h.Plausible(int64(v.length)) {
+		return h, v, false
 	}
-	data = v.after(pdvSize).first(int(length) - 2)
-	data.length = int(length) - 2
-	return flags, data, true
+	data = v.after(dicom.ValueHeaderSize).first(int(h.Length) - 2)
+	data.length = int(h.Length) - 2
+	return h, data, true
 }
 
 // isPData reports whether a P-DATA-TF holds values, PS3.8 section 9.3.5: one that fills
 // it, or several whose headers follow one another.
 func isPData(v view) bool {
 	for range pduListed {
-		flags, data, ok := pdv(v)
+		h, data, ok := pdv(v)
 		switch {
 		case !ok:
 			return false
-		case pdvSize+data.length == v.length:
+		case dicom.ValueHeaderSize+data.length == v.length:
 			return true
-		case flags&pdvCommand != 0 && isCommand(data.data):
+		case h.Command() && dicom.BeginsCommand(data.data):
 			return true
 		}
-		v = v.after(pdvSize + data.length)
+		v = v.after(dicom.ValueHeaderSize + data.length)
 	}
 	return true
 }
 
 // values prints the commands among the values of a P-DATA-TF, and that there are data.
-func (p *Printer) values(v view) *Printer {
+func (p *Printer) values(v view) {
 	for printed := 0; printed < pduListed; printed++ {
-		flags, data, ok := pdv(v)
+		h, data, ok := pdv(v)
 		if !ok {
-			return p
+			return
 		}
 		p.mark(printed > 0, ",")
-		if flags&pdvCommand != 0 {
+		if h.Command() {
 			p.text(" ").command(data.data)
 		} else {
-			p.text(" data").mark(flags&pdvLast != 0, " (last)")
+			p.text(" data").mark(h.Last(), " (last)")
 		}
-		v = v.after(pdvSize + data.length)
+		v = v.after(dicom.ValueHeaderSize + data.length)
+	}
+}
+
+// command prints name, message ID and status of a command set, and nothing else of it:
+// identifiers in it may lead to patients.
+func (p *Printer) command(b []byte) *Printer {
+	var field dicom.CommandField
+	var status dicom.Status
+	id, hasField, hasStatus := -1, false, false
+	begins := dicom.BeginsCommand(b)
+	for range 32 {
+		element, value, rest, ok := dicom.NextElement(b)
+		if !ok || !begins {
+			break
+		}
+		if len(value) == 2 {
+			number := binary.LittleEndian.Uint16(value)
+			switch element {
+			case dicom.ElementField:
+				field, hasField = dicom.CommandField(number), true
+			case dicom.ElementMessageID, dicom.ElementRespondedTo:
+				id = int(number)
+			case dicom.ElementStatus:
+				status, hasStatus = dicom.Status(number), true
+			}
+		}
+		b = rest
+	}
+	if !hasField {
+		return p.text("command")
+	}
+	p.out = field.Append(p.out)
+	if id >= 0 {
+		p.text(" id ").int(int64(id))
+	}
+	if hasStatus {
+		p.text(" status ").hex16(uint16(status)).status(status, field)
+	}
+	return p
+}
+
+// status says what a status means for an operation. What isn't known is a failure if it
+// is no warning, so that goes without saying.
+func (p *Printer) status(s dicom.Status, f dicom.CommandField) *Printer {
+	text := s.Text(f)
+	warning := s.Category() == dicom.CategoryWarning
+	switch {
+	case warning && text != "":
+		return p.text(" Warning: ").text(text)
+	case warning:
+		return p.text(" Warning")
+	case text != "":
+		return p.text(" ").text(text)
 	}
 	return p
 }

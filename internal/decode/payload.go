@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"unicode/utf8"
+
+	"netcap/internal/dicom"
 )
 
 // payloadUDP prints what is in a datagram in place of "UDP, length", or prints
@@ -71,7 +73,7 @@ func (p *Printer) payloadTCP(src, dst uint16, v view) {
 	switch first := v.data[0]; {
 	case first >= tlsChangeCipherSpec && first <= tlsApplicationData:
 		p.tls(v)
-	case first >= pduAssociateRQ && first <= pduAbort:
+	case dicom.PDUType(first).Known():
 		p.dicom(v)
 	case first >= 'A' && first <= 'Z':
 		p.firstLine(v)

@@ -1,0 +1,185 @@
+package diagnosis
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"netcap/internal/dicom"
+	"netcap/internal/printable"
+	"netcap/internal/tcp"
+)
+
+// Outcomes of connections without an association, beside what was spoken.
+const (
+	refused  = "refused"
+	noAnswer = "unanswered"
+	silent   = "silent"
+	unknown  = "unknown"
+)
+
+// mostFailed bounds the connections that are kept though nothing is known of DICOM at
+// their servers: it may be spoken there later.
+const mostFailed = 10_000
+
+// mostConnections bounds those that are reported.
+const mostConnections = 100_000
+
+// endConnection takes a connection that ended without an association.
+func (a *Analysis) endConnection(c *conn, e tcp.End) {
+	place := c.tcp.Addr(tcp.Server)
+	known := a.servers.speaks(place, a.cfg.Ports)
+	if !known && len(a.failed) == mostFailed || a.cfg.AE != "" || len(a.report.Connections) == mostConnections {
+		return
+	}
+	client, server := c.tcp.Flow(tcp.Client), c.tcp.Flow(tcp.Server)
+	by, _ := c.endedBy(e)
+	r := &Connection{
+		Start: at(c.tcp.First), End: at(c.tcp.Last), Duration: seconds(c.tcp.First, c.tcp.Last),
+		Client: a.endpoint(c.tcp.Addr(tcp.Client)), Server: a.endpoint(place), EndedBy: by,
+		ServerName: c.hello, ClientBytes: client.Bytes, ServerBytes: server.Bytes, SYN: client.SYN, TCP: c.flows(), Packet: a.place(c.packet),
+		packet: c.packet, icmp: c.icmp,
+	}
+	r.Outcome = c.outcome(e)
+	if !known {
+		if r.Outcome == refused || r.Outcome == noAnswer {
+			a.failed = append(a.failed, r)
+		}
+		return
+	}
+	a.report.Connections = append(a.report.Connections, r)
+}
+
+// outcome says what became of a connection.
+func (c *conn) outcome(e tcp.End) string {
+	client, server := c.tcp.Flow(tcp.Client), c.tcp.Flow(tcp.Server)
+	switch {
+	case client.SYN > 0 && server.SYN == 0 && server.Bytes == 0 && (server.RST > 0 || c.unreachable()):
+		return refused
+	case client.SYN > 0 && server.Segments == 0:
+		return noAnswer
+	case c.spoken[tcp.Client] != dicom.Unknown:
+		return c.spoken[tcp.Client].String()
+	case c.spoken[tcp.Server] != dicom.Unknown: // SSH's server begins
+		return c.spoken[tcp.Server].String()
+	case client.Bytes+server.Bytes == 0:
+		return silent
+	}
+	return unknown
+}
+
+// unreachable reports whether ICMP said that the server can't be reached.
+func (c *conn) unreachable() bool {
+	const unreachable4, unreachable6 = 3, 1
+	return c.icmp != nil && c.icmp.from == tcp.Client && (c.icmp.kind == unreachable4 && !c.icmp.six || c.icmp.kind == unreachable6 && c.icmp.six)
+}
+
+// closeConnections finds what is wrong with connections that became no associations.
+func (a *Analysis) closeConnections() {
+	for _, c := range a.failed {
+		if a.servers[c.Server.AddrPort()] != nil {
+			a.report.Connections = append(a.report.Connections, c)
+		}
+	}
+	for _, c := range a.report.Connections {
+		a.judgeConnection(c)
+	}
+}
+
+func (a *Analysis) judgeConnection(c *Connection) {
+	client := c.Client.Address.String()
+	if c.Client.Name != "" {
+		client += " (" + printable.Text(c.Client.Name) + ")"
+	}
+	place := c.Server.AddrPort().String()
+	if c.Server.Name != "" {
+		place += " (" + printable.Text(c.Server.Name) + ")"
+	}
+	found := func(o occurrence) {
+		o.subject, o.when, o.packet = client+" → "+place, c.Start.UnixNano(), c.packet
+		a.findings.add(o)
+	}
+	port := c.Server.Port
+	switch c.Outcome {
+	case refused:
+		cause := fmt.Sprintf("Nothing listens at port %d there: the server is down, or has another port.", port)
+		if c.icmp != nil {
+			cause = fmt.Sprintf("%s answers that it can't be reached (ICMP type %d, code %d): a firewall that refuses, or a machine or network that is gone.", c.icmp.reporter, c.icmp.kind, c.icmp.code)
+		}
+		found(occurrence{
+			id: "connection-refused", severity: Problem, what: "connection refused", text: times("connection refused"), cause: cause,
+			more: func() string { return a.otherPorts(c.Server.AddrPort()) },
+		})
+	case noAnswer:
+		if c.SYN < 2 && at(a.last).Sub(c.Start) < patience { // the capture ended too soon
+			return
+		}
+		found(occurrence{
+			id: "no-answer-to-syn", severity: Problem, what: "no answer to the connection's request", amounts: amounts{float64(c.SYN), 0, c.Duration},
+			text: func(_ int64, total amounts) string {
+				return fmt.Sprintf("no answer: %.0f requests for a connection (SYN), for %s", total[0], span(total[2]))
+			},
+			cause: "A firewall drops them, the address is wrong, or the machine is down.",
+		})
+	case silent:
+		found(occurrence{
+			id: "connected-but-silent", severity: Info, what: "connected, and nothing said", text: times("connected, and nothing said"),
+			cause: "Health checks of a load balancer or monitoring do that; a client that does hangs before its request.",
+		})
+	case dicom.TLS.String():
+		a.judgeTLS(c, found)
+	case unknown:
+	default:
+		found(occurrence{
+			id: "not-dicom", severity: Problem, what: c.Outcome + " at a DICOM port", text: times(c.Outcome + " at a DICOM port"),
+			cause: "The client is another program, or its address and port are another service's: DICOM is not spoken by it.",
+		})
+	}
+}
+
+// times says how often, if it was more than once.
+func times(text string) func(int64, amounts) string {
+	return func(count int64, _ amounts) string {
+		if count > 1 {
+			return fmt.Sprintf("%s, %d times", text, count)
+		}
+		return text
+	}
+}
+
+// judgeTLS tells a connection in TLS from one with a side that doesn't speak it.
+func (a *Analysis) judgeTLS(c *Connection, found func(occurrence)) {
+	if c.ServerBytes == 0 && c.EndedBy == tcp.Server.String() {
+		found(occurrence{id: "tls-mismatch", severity: Problem, what: "the client begins with TLS, and the server ends the connection", cause: "The server doesn't speak TLS at this port: turn it off in the client, or use the server's port for TLS."})
+		found(occurrence{id: "not-dicom", severity: Problem, what: "TLS at a port for DICOM in clear", text: times("TLS at a port for DICOM in clear"), cause: "See tls-mismatch."})
+		return
+	}
+	name := ""
+	if c.ServerName != "" {
+		name = " for " + printable.Text(c.ServerName)
+	}
+	found(occurrence{
+		id: "tls", severity: Info, what: "in TLS" + name, amounts: amounts{float64(c.ClientBytes), float64(c.ServerBytes)},
+		text: func(count int64, total amounts) string {
+			return fmt.Sprintf("%d in TLS%s: %.0f bytes to the server, %.0f back", count, name, total[0], total[1])
+		},
+		cause: "What is said in TLS can't be read here; how long it took, and how much it was, can.",
+	})
+}
+
+// otherPorts names the ports of a machine at which DICOM is spoken.
+func (a *Analysis) otherPorts(place netip.AddrPort) string {
+	var ports []string
+	for other := range a.servers {
+		if other.Addr() == place.Addr() && other != place {
+			ports = append(ports, strconv.Itoa(int(other.Port())))
+		}
+	}
+	if len(ports) == 0 {
+		return ""
+	}
+	slices.Sort(ports)
+	return "DICOM is spoken at its port " + strings.Join(ports, ", ") + "."
+}

@@ -1,0 +1,76 @@
+package dicom
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Kind is what a stream is.
+type Kind uint8
+
+// What a stream may be. Unknown is a stream of another kind, or DICOM in the middle of a
+// PDU.
+const (
+	Unknown Kind = iota
+	UpperLayer
+	TLS
+	HTTP
+	SSH
+	HL7           // in the minimal lower layer protocol
+	ProxyProtocol // HAProxy's, which precedes another
+)
+
+func (k Kind) String() string {
+	return nameOr([]string{
+		Unknown: "unknown", UpperLayer: "DICOM", TLS: "TLS", HTTP: "HTTP", SSH: "SSH", HL7: "HL7", ProxyProtocol: "PROXY protocol",
+	}, int(k), "kind ")
+}
+
+// Detect tells by the first bytes of a segment what its stream is, on any port. They are
+// those at the beginning of the stream, or, for DICOM, those of any segment.
+func Detect(b []byte) Kind {
+	if len(b) < 3 {
+		return Unknown
+	}
+	switch {
+	case PDUType(b[0]).Known():
+		if likeness(b) == begins {
+			return UpperLayer
+		}
+	case b[0] == 0x16 || b[0] == 0x15: // a handshake or an alert, RFC 8446 section 5.1
+		if b[1] == 3 && b[2] <= 4 && (len(b) < 5 || binary.BigEndian.Uint16(b[3:]) <= 1<<14+256) {
+			return TLS
+		}
+	case b[0] == '\r':
+		if bytes.HasPrefix(b, []byte("\r\n\r\n\x00\r\nQUIT\n")) {
+			return ProxyProtocol
+		}
+	case b[0] == '\v':
+		if bytes.HasPrefix(b[1:], []byte("MSH")) {
+			return HL7
+		}
+	case bytes.HasPrefix(b, []byte("SSH-")):
+		return SSH
+	case bytes.HasPrefix(b, []byte("PROXY ")):
+		return ProxyProtocol
+	case isHTTP(b):
+		return HTTP
+	}
+	return Unknown
+}
+
+// isHTTP reports whether b begins a request, a response, or HTTP/2, RFC 9110 and 9113.
+func isHTTP(b []byte) bool {
+	if bytes.HasPrefix(b, []byte("HTTP/")) {
+		return true
+	}
+	word, _, ok := bytes.Cut(b[:min(len(b), 8)], []byte(" "))
+	if !ok {
+		return false
+	}
+	switch string(word) {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI":
+		return true
+	}
+	return false
+}

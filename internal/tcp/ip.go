@@ -1,0 +1,222 @@
+package tcp
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// IP protocol numbers, and those of IPv6's extension headers.
+const (
+	protocolHopByHop    = 0
+	protocolICMP        = 1
+	protocolIPv4        = 4
+	protocolTCP         = 6
+	protocolUDP         = 17
+	protocolIPv6        = 41
+	protocolRouting     = 43
+	protocolFragment    = 44
+	protocolGRE         = 47
+	protocolAuth        = 51
+	protocolICMPv6      = 58
+	protocolDestination = 60
+	protocolMobility    = 135
+	protocolHIP         = 139
+	protocolShim6       = 140
+)
+
+// ends are a datagram's addresses, and how it was cut.
+type ends struct {
+	src, dst netip.Addr
+	more     bool // it goes on in other fragments
+}
+
+// ip tells the version by the first four bits.
+func (s *Segment) ip(v view, depth int) Kind {
+	if len(v.data) == 0 {
+		return None
+	}
+	switch v.data[0] >> 4 {
+	case 4:
+		return s.ipv4(v, depth)
+	case 6:
+		return s.ipv6(v, depth)
+	}
+	return None
+}
+
+func (s *Segment) ipv4(v view, depth int) Kind {
+	if depth <= 0 || len(v.data) < 20 {
+		return None
+	}
+	b := v.data
+	header := int(b[0]&15) * 4
+	if b[0]>>4 != 4 || header < 20 {
+		return None
+	}
+	// A total length of 0 is filled in by the network card, segment by segment.
+	if total := int(binary.BigEndian.Uint16(b[2:])); total != 0 {
+		v = v.first(total)
+	}
+	if v.length < header || len(v.data) < header {
+		return None
+	}
+	const moreFragments, offset = 0x2000, 0x1fff
+	fragment := binary.BigEndian.Uint16(b[6:])
+	if fragment&offset != 0 {
+		return Fragment
+	}
+	s.ID = binary.BigEndian.Uint16(b[4:])
+	e := ends{netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), fragment&moreFragments != 0}
+	return s.transport(b[9], &e, v.after(header), depth)
+}
+
+func (s *Segment) ipv6(v view, depth int) Kind {
+	if depth <= 0 || len(v.data) < 40 || v.data[0]>>4 != 6 {
+		return None
+	}
+	b := v.data
+	if length := int(binary.BigEndian.Uint16(b[4:])); length != 0 {
+		v = v.first(40 + length)
+	}
+	s.ID = 0
+	e := ends{netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), false}
+	next, v, kind := extensions(b[6], &e, v.after(40))
+	if kind != TCP {
+		return kind
+	}
+	return s.transport(next, &e, v, depth)
+}
+
+// maxExtensions bounds the extension headers of a datagram.
+const maxExtensions = 8
+
+// extensions passes over IPv6's extension headers (RFC 8200, section 4) and returns the
+// protocol behind them. The Kind is TCP if there is one.
+func extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
+	for range maxExtensions {
+		size := 0
+		switch next {
+		case protocolHopByHop, protocolRouting, protocolDestination, protocolMobility, protocolHIP, protocolShim6:
+			if len(v.data) < 8 {
+				return 0, v, None
+			}
+			size = 8 + int(v.data[1])*8
+		case protocolAuth: // RFC 4302
+			if len(v.data) < 8 {
+				return 0, v, None
+			}
+			size = 8 + int(v.data[1])*4
+		case protocolFragment:
+			if len(v.data) < 8 {
+				return 0, v, None
+			}
+			size = 8
+			const offset, more = 0xfff8, 1
+			fragment := binary.BigEndian.Uint16(v.data[2:])
+			if fragment&offset != 0 {
+				return 0, v, Fragment
+			}
+			e.more = fragment&more != 0
+		default:
+			return next, v, TCP
+		}
+		if len(v.data) < size || v.length < size {
+			return 0, v, None
+		}
+		next, v = v.data[0], v.after(size)
+	}
+	return 0, v, None
+}
+
+// transport reads what an IP protocol number announces.
+func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
+	switch protocol {
+	case protocolTCP:
+		return s.tcp(e, v)
+	case protocolUDP:
+		return s.udp(v, depth)
+	case protocolICMP, protocolICMPv6:
+		return s.icmp(protocol, e, v)
+	case protocolIPv4:
+		return s.ipv4(v, depth-1)
+	case protocolIPv6:
+		return s.ipv6(v, depth-1)
+	case protocolGRE:
+		return s.gre(v, depth-1)
+	}
+	return None
+}
+
+// udp enters VXLAN (RFC 7348), by its port and by Linux's first one, and Geneve (RFC 8926).
+func (s *Segment) udp(v view, depth int) Kind {
+	const header, tunnel = 8, 8
+	if len(v.data) < header+tunnel || v.length < header+tunnel {
+		return None
+	}
+	port := binary.BigEndian.Uint16(v.data[2:])
+	b := v.data[header:]
+	switch port {
+	case 4789, 8472:
+		const hasVNI = 0x08
+		if b[0]&hasVNI == 0 {
+			return None
+		}
+		return s.ethernet(v.after(header+tunnel), depth-1)
+	case 6081:
+		const version, optionWords = 0xc0, 0x3f
+		size := header + tunnel + int(b[0]&optionWords)*4
+		t := binary.BigEndian.Uint16(b[2:])
+		if b[0]&version != 0 || t < typeLength || len(v.data) < size || v.length < size {
+			return None
+		}
+		return s.etherType(t, v.after(size), depth-1)
+	}
+	return None
+}
+
+// gre enters GRE (RFC 2784, RFC 2890) with an EtherType.
+func (s *Segment) gre(v view, depth int) Kind {
+	if len(v.data) < 4 {
+		return None
+	}
+	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
+	flags := binary.BigEndian.Uint16(v.data)
+	if flags&(routing|version) != 0 {
+		return None
+	}
+	size := 4
+	for _, bit := range [...]uint16{checksum, key, sequence} {
+		if flags&bit != 0 {
+			size += 4
+		}
+	}
+	if len(v.data) < size || v.length < size {
+		return None
+	}
+	t := binary.BigEndian.Uint16(v.data[2:])
+	if t < typeLength {
+		return None
+	}
+	return s.etherType(t, v.after(size), depth)
+}
+
+// arp reads requests and replies for IPv4 addresses (RFC 826).
+func (s *Segment) arp(v view) Kind {
+	b := v.data
+	if len(b) < 8 {
+		return None
+	}
+	hardware, protocol := int(b[4]), int(b[5])
+	if binary.BigEndian.Uint16(b[2:]) != typeIPv4 || protocol != 4 || len(b) < 8+2*hardware+8 {
+		return None
+	}
+	s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[8+hardware:])), 0)
+	s.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12+2*hardware:])), 0)
+	switch binary.BigEndian.Uint16(b[6:]) {
+	case 1:
+		return ARPRequest
+	case 2:
+		return ARPReply
+	}
+	return None
+}

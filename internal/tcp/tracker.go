@@ -1,0 +1,374 @@
+package tcp
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// Config says what a Tracker does with connections, and what it keeps at most.
+type Config struct {
+	// Open is called with the first segment of each connection, and returns who follows
+	// it. Nil for nobody: counters are kept all the same.
+	Open func(*Conn) Handler
+
+	// MaxConnections is how many connections are known at once, 100,000 if it is 0: of
+	// more, the one that was idle for longest is ended as Evicted. One takes some 3 KiB.
+	MaxConnections int
+	// MaxParked is how many bytes wait behind holes, of all connections together: 32 MiB
+	// if it is 0. Beyond, holes are given up as they come. Of one direction there are
+	// never more than 64 KiB, and 128 segments.
+	MaxParked int
+
+	// Service reports whether a port is one that servers have, for connections whose SYN
+	// and SYN-ACK weren't captured. Nil for the ports below 1024 and those that DICOM is
+	// known for: 2761, 2762, 4242 and 11112.
+	Service func(port uint16) bool
+}
+
+const (
+	defaultConnections = 100_000
+	defaultParked      = 32 << 20
+)
+
+// A Tracker follows TCP connections. It is for one goroutine.
+type Tracker struct {
+	// Connections is how many there were, Evicted how many ended so, and Strays how many
+	// segments came after the end of theirs, late or copied: they are passed over.
+	Connections, Evicted, Strays int64
+
+	cfg    Config
+	now    int64 // the latest time so far
+	conns  map[key]*Conn
+	last   *Conn // of the segment before
+	newest *Conn // the list by the last segment
+	oldest *Conn
+	parked int // bytes behind holes
+
+	closing queue[*Conn]    // in the order in which they closed
+	gone    map[key]ghost   // connections that ended
+	ghosts  queue[departed] // the same in order
+}
+
+// key is the addresses of a connection, in an order that doesn't depend on the direction.
+type key struct {
+	low, high [2]uint64
+	ports     uint32
+}
+
+// ghost is what is left of a connection that ended, for some time.
+type ghost struct {
+	at     int64  // when it ended
+	syn    uint32 // the sequence number of its SYN
+	hasSYN bool
+	data   uint8 // segments with payload that came since
+}
+
+type departed struct {
+	key key
+	at  int64
+}
+
+// grace is how long after its end, in nanoseconds of the capture's time, a connection still
+// takes what comes late: copies, retransmissions, and what answers them, belong to its
+// counters.
+const grace = int64(2 * time.Second)
+
+// haunt is for how long a pair of ports is known to have had a connection, so that late
+// segments don't count as one that began before the capture; revive is how many segments
+// with payload nevertheless make it one: it went on, and what ended it was somebody else's.
+const (
+	haunt  = int64(2 * time.Minute)
+	revive = 16
+)
+
+// New returns a Tracker. A nil Config works.
+func New(cfg *Config) *Tracker {
+	t := &Tracker{conns: make(map[key]*Conn), gone: make(map[key]ghost)}
+	if cfg != nil {
+		t.cfg = *cfg
+	}
+	if t.cfg.MaxConnections <= 0 {
+		t.cfg.MaxConnections = defaultConnections
+	}
+	if t.cfg.MaxParked <= 0 {
+		t.cfg.MaxParked = defaultParked
+	}
+	if t.cfg.Service == nil {
+		t.cfg.Service = wellKnown
+	}
+	return t
+}
+
+func wellKnown(port uint16) bool {
+	switch port {
+	case 2761, 2762, 4242, 11112:
+		return true
+	}
+	return port < 1024
+}
+
+// Segment takes the next segment of the capture, of the Kind TCP. It is not kept.
+func (t *Tracker) Segment(s *Segment) {
+	t.advance(s.Time)
+	c := t.last
+	switch {
+	case c == nil:
+	case s.Src == c.ends[0] && s.Dst == c.ends[1]:
+		if t.segment(c, 0, s) {
+			return
+		}
+	case s.Src == c.ends[1] && s.Dst == c.ends[0]:
+		if t.segment(c, 1, s) {
+			return
+		}
+	}
+	k := keyOf(s.Src, s.Dst)
+	if c = t.conns[k]; c != nil {
+		if t.segment(c, c.from(s), s) {
+			return
+		}
+	}
+	if t.stray(k, s) {
+		return
+	}
+	c = t.open(k, s)
+	t.segment(c, 0, s)
+}
+
+// ICMP takes an error, of the Kind ICMP, and reports whether it was about a connection that
+// is known.
+func (t *Tracker) ICMP(s *Segment) bool {
+	t.advance(s.Time)
+	c := t.conns[keyOf(s.Src, s.Dst)]
+	if c == nil {
+		return false
+	}
+	c.handler.ICMP(c.side(c.from(s)), s)
+	return true
+}
+
+// Close ends all connections: the capture ended. In which order is that of their last
+// segments.
+func (t *Tracker) Close() {
+	for t.oldest != nil {
+		t.end(t.oldest, CaptureEnd)
+	}
+}
+
+// segment gives c a segment in a direction, and returns false if it is another
+// connection's: c is over then.
+func (t *Tracker) segment(c *Conn, direction int, s *Segment) bool {
+	if s.Flags&(SYN|FIN|RST) == SYN && c.replacedBy(direction, s) {
+		t.end(c, Replaced)
+		return false
+	}
+	t.last = c
+	t.touch(c)
+	c.take(t, direction, s)
+	return true
+}
+
+// replacedBy reports whether a SYN, with ACK or without, begins another connection: its
+// sequence number is not that of this one's.
+func (c *Conn) replacedBy(direction int, s *Segment) bool {
+	h, other := &c.half[direction], &c.half[1-direction]
+	if h.known && s.Seq+1 == h.start {
+		return false
+	}
+	if s.Flags&ACK != 0 {
+		// A server may answer the same SYN anew. Where nothing is known of it, this is its
+		// first answer.
+		return h.known && !(h.untouched() && other.SYN > 0 && s.Ack == other.start)
+	}
+	// Of SYNs that cross (RFC 9293, section 3.5) the second is the other side's first.
+	return h.known || other.known && other.SYN == 0
+}
+
+// advance lets time pass: what is due is ended and forgotten.
+func (t *Tracker) advance(now int64) {
+	if now <= t.now {
+		return
+	}
+	t.now = now
+	for len(t.closing.items) > 0 && t.closing.first().due <= now {
+		if c := t.closing.pop(); !c.ended {
+			t.end(c, c.closing.How)
+		}
+	}
+	for len(t.ghosts.items) > 0 && t.ghosts.first().at+haunt <= now {
+		t.forget()
+	}
+}
+
+// forget forgets the oldest ghost.
+func (t *Tracker) forget() {
+	d := t.ghosts.pop()
+	if t.gone[d.key].at == d.at {
+		delete(t.gone, d.key)
+	}
+}
+
+// open begins a connection with its first segment.
+func (t *Tracker) open(k key, s *Segment) *Conn {
+	for len(t.conns) >= t.cfg.MaxConnections {
+		if t.oldest.closing.How == 0 {
+			t.Evicted++
+		}
+		t.end(t.oldest, Evicted)
+	}
+	c := &Conn{ends: [2]netip.AddrPort{s.Src, s.Dst}, First: s.Time, Last: s.Time}
+	switch {
+	case s.Flags&(SYN|ACK) == SYN:
+		c.Certain = true
+	case s.Flags&(SYN|ACK) == SYN|ACK:
+		c.Certain, c.client = true, 1
+	default:
+		c.client = t.guess(s.Src.Port(), s.Dst.Port())
+	}
+	t.Connections++
+	t.conns[k] = c
+	t.link(c)
+	c.handler = discard{}
+	if t.cfg.Open != nil {
+		if h := t.cfg.Open(c); h != nil {
+			c.handler = h
+		}
+	}
+	return c
+}
+
+// guess returns the direction in which the client sends, by the ports in direction 0.
+func (t *Tracker) guess(src, dst uint16) uint8 {
+	service, known := t.cfg.Service(src), t.cfg.Service(dst)
+	if service == known {
+		service = src < dst
+	}
+	if service {
+		return 1
+	}
+	return 0
+}
+
+// end ends a connection and leaves a ghost.
+func (t *Tracker) end(c *Conn, how How) {
+	k := keyOf(c.ends[0], c.ends[1])
+	delete(t.conns, k)
+	t.unlink(c)
+	if t.last == c {
+		t.last = nil
+	}
+	c.ended = true
+	c.finish(t, how)
+	if c.closing.How == 0 {
+		return // it may go on
+	}
+	g := ghost{at: t.now}
+	client := &c.half[c.direction(Client)]
+	g.syn, g.hasSYN = client.start-1, client.SYN > 0
+	if len(t.ghosts.items) >= t.cfg.MaxConnections {
+		t.forget()
+	}
+	t.gone[k] = g
+	t.ghosts.push(departed{k, g.at})
+}
+
+// stray reports whether a segment belongs to a connection that ended.
+func (t *Tracker) stray(k key, s *Segment) bool {
+	g, ok := t.gone[k]
+	if !ok {
+		return false
+	}
+	if s.Flags&(SYN|ACK) == SYN && !(g.hasSYN && g.syn == s.Seq) {
+		delete(t.gone, k)
+		return false
+	}
+	if s.Length > 0 && s.Flags&(SYN|RST) == 0 {
+		g.data++
+		t.gone[k] = g
+		if g.data >= revive {
+			delete(t.gone, k)
+			return false
+		}
+	}
+	t.Strays++
+	return true
+}
+
+// touch makes c the newest.
+func (t *Tracker) touch(c *Conn) {
+	if t.newest != c {
+		t.unlink(c)
+		t.link(c)
+	}
+}
+
+func (t *Tracker) link(c *Conn) {
+	c.older, c.newer = t.newest, nil
+	if t.newest != nil {
+		t.newest.newer = c
+	} else {
+		t.oldest = c
+	}
+	t.newest = c
+}
+
+func (t *Tracker) unlink(c *Conn) {
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		t.newest = c.older
+	}
+	if c.older != nil {
+		c.older.newer = c.newer
+	} else {
+		t.oldest = c.newer
+	}
+	c.newer, c.older = nil, nil
+}
+
+// from is the direction in which a segment of c goes.
+func (c *Conn) from(s *Segment) int {
+	if s.Src == c.ends[0] && s.Dst == c.ends[1] {
+		return 0
+	}
+	return 1
+}
+
+func keyOf(src, dst netip.AddrPort) key {
+	a, b := src.Addr().As16(), dst.Addr().As16()
+	low := [2]uint64{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
+	high := [2]uint64{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+	p, q := src.Port(), dst.Port()
+	if cmp.Or(cmp.Compare(p, q), cmp.Compare(low[0], high[0]), cmp.Compare(low[1], high[1])) > 0 {
+		low, high, p, q = high, low, q, p
+	}
+	return key{low, high, uint32(p)<<16 | uint32(q)}
+}
+
+// queue is first in, first out. What it held is let go of as it moves on.
+type queue[T any] struct {
+	items []T
+}
+
+func (q *queue[T]) first() T { return q.items[0] }
+
+func (q *queue[T]) push(v T) { q.items = append(q.items, v) }
+
+func (q *queue[T]) pop() T {
+	var none T
+	v := q.items[0]
+	q.items[0] = none
+	q.items = q.items[1:]
+	return v
+}
+
+// discard is the Handler of connections that nobody follows.
+type discard struct{}
+
+func (discard) Data(Side, *Segment, []byte)     {}
+func (discard) Missing(Side, int64, int64, Why) {}
+func (discard) Pause(Side, Pause)               {}
+func (discard) ICMP(Side, *Segment)             {}
+func (discard) End(End)                         {}
