@@ -154,6 +154,6 @@ func newRootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(operatingCommands()...)
-	root.AddCommand(newReadCommand(), newInfoCommand(), newListCommand(), newExtractCommand(), newRepairCommand(), newVersionCommand(), newManCommand())
+	root.AddCommand(newReadCommand(), newInfoCommand(), newDICOMCommand(), newListCommand(), newExtractCommand(), newRepairCommand(), newVersionCommand(), newManCommand())
 	return root
 }

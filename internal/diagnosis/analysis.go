@@ -106,6 +106,10 @@ func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
 	}
 }
 
+// Advance says that all packets up to a time have been added: what has ended by then is
+// over, though no later packet shows it.
+func (a *Analysis) Advance(now time.Time) { a.tracker.Advance(now.UnixNano()) }
+
 // wanted reports whether a segment is one of those that the Config wants.
 func (a *Analysis) wanted(s *tcp.Segment) bool {
 	if len(a.cfg.Ports) > 0 && !slices.Contains(a.cfg.Ports, s.Dst.Port()) && !slices.Contains(a.cfg.Ports, s.Src.Port()) {

@@ -276,6 +276,13 @@ type Connection struct {
 	icmp   *icmpError
 }
 
+// An Entry is an association that has ended, with what is wrong with it: a line of the
+// journal as JSON. Associations of its findings are empty.
+type Entry struct {
+	*Association
+	Findings []*Finding `json:"findings"`
+}
+
 // Severity says how bad a finding is.
 type Severity string
 

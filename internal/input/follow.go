@@ -32,7 +32,7 @@ const pollInterval = 200 * time.Millisecond
 // A compressed file is read to its end, and so is what isn't a regular file.
 func Follow(ctx context.Context, path string, cfg *Config) (*Stream, error) {
 	s := newStream(cfg)
-	w := &follower{ctx: ctx, path: path, stdin: s.cfg.Stdin}
+	w := &follower{ctx: ctx, path: path, stdin: s.cfg.Stdin, waiting: s.cfg.Waiting}
 	if path != "-" {
 		st, err := os.Stat(path)
 		if err == nil && st.IsDir() {
@@ -67,8 +67,9 @@ func (s *Stream) firstOfSet(dir string) (string, error) {
 
 // follower knows what comes after a file.
 type follower struct {
-	ctx   context.Context
-	stdin io.Reader
+	ctx     context.Context
+	stdin   io.Reader
+	waiting func() // nil for nothing
 
 	path string // of the current file
 	set  string // empty if it isn't a set's
@@ -144,6 +145,9 @@ func (w *follower) judge(err error) error {
 
 // wait waits a moment. io.EOF says that ctx is done.
 func (w *follower) wait() error {
+	if w.waiting != nil {
+		w.waiting()
+	}
 	select {
 	case <-w.ctx.Done():
 		w.ended = stopped

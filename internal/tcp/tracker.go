@@ -111,7 +111,7 @@ func wellKnown(port uint16) bool {
 
 // Segment takes the next segment of the capture, of the Kind TCP. It is not kept.
 func (t *Tracker) Segment(s *Segment) {
-	t.advance(s.Time)
+	t.Advance(s.Time)
 	c := t.last
 	switch {
 	case c == nil:
@@ -140,7 +140,7 @@ func (t *Tracker) Segment(s *Segment) {
 // ICMP takes an error, of the Kind ICMP, and reports whether it was about a connection that
 // is known.
 func (t *Tracker) ICMP(s *Segment) bool {
-	t.advance(s.Time)
+	t.Advance(s.Time)
 	c := t.conns[keyOf(s.Src, s.Dst)]
 	if c == nil {
 		return false
@@ -186,8 +186,9 @@ func (c *Conn) replacedBy(direction int, s *Segment) bool {
 	return h.known || other.known && other.SYN == 0
 }
 
-// advance lets time pass: what is due is ended and forgotten.
-func (t *Tracker) advance(now int64) {
+// Advance lets time pass, up to now in nanoseconds since the epoch: what is due is ended and
+// forgotten. Segments do that themselves; it is for a capture that goes on and has none.
+func (t *Tracker) Advance(now int64) {
 	if now <= t.now {
 		return
 	}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"netcap/internal/diagnosis"
+	"netcap/internal/input"
+	"netcap/internal/printable"
+	"netcap/pcapfile"
+)
+
+// exitProblems is the exit status of netcap dicom --check where something didn't work.
+const exitProblems = 4
+
+type dicomOptions struct {
+	ports    []uint
+	hosts    []string
+	title    string
+	from, to string
+	problems bool
+	ops      bool
+	json     bool
+	check    bool
+	follow   bool
+}
+
+const dicomLong = `Says what went on between DICOM applications: a line each association, and then what
+was wrong, in plain words, with the likely cause and the packets that show it. Traffic
+is recognised by what is in it, at any port.
+
+Reads captures as netcap read does; several files are one capture, in the order of time.
+A NAME is that of a set, a directory stands for the captures in it, and without any all
+sets in /var/lib/netcap are read (for a user those in $XDG_STATE_HOME/netcap).
+
+✗ is something that didn't work, ! what worked badly, · what is to be known when reading
+the rest. A number after ≥ is the least: the capture lacks something. Patients' data is
+never read: data sets are counted in bytes, passcodes passed over, and UIDs of instances
+are printed with --ops only.
+
+With -f associations are printed as they end, of a file or set that is being written. T
+is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago; an association begun
+before --from is read from its middle on. The JSON document is described in
+docs/dicom-json.md.
+
+Exit status: 1 if a file is damaged or can't be read, what precedes the damage is told
+all the same; with --check 4 if there was a problem (✗).`
+
+func newDICOMCommand() *cobra.Command {
+	o := &dicomOptions{}
+	cmd := &cobra.Command{
+		Use:   "dicom [NAME|DIR|FILE…]",
+		Short: "Say what went on between DICOM applications, and what is wrong",
+		Long:  dicomLong,
+		Example: `  sudo netcap dicom
+  sudo netcap dicom docker0 --from 15m --problems
+  netcap dicom --ae CT01 --ops monday.pcapng
+  sudo netcap dicom -f docker0`,
+		DisableFlagsInUseLine: true,
+		RunE:                  func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.register(cmd.Flags())
+	return cmd
+}
+
+func (o *dicomOptions) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.UintSliceVar(&o.ports, "port", nil, "connections from or to one of these ports `P`[,P…] only")
+	f.StringVar(&o.title, "ae", "", "associations of the AE title `TITLE` only, be it calling or called")
+	f.StringSliceVar(&o.hosts, "host", nil, "connections of one of these addresses `IP`[,IP…] only")
+	f.StringVar(&o.from, "from", "", "packets from the time `T` on (--since is the same)")
+	f.StringVar(&o.to, "to", "", "packets up to the time `T` (--until is the same)")
+	f.BoolVar(&o.problems, "problems", false, "print what is wrong, without the table")
+	f.BoolVar(&o.ops, "ops", false, "print contexts, implementations and each operation, with UIDs of instances")
+	f.BoolVar(&o.json, "json", false, "print a JSON document; with -f a JSON object an association, on a line each")
+	f.BoolVar(&o.check, "check", false, "exit with status 4 if there was a problem")
+	f.BoolVarP(&o.follow, "follow", "f", false, "wait for more at the end, and print associations as they end")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name {
+		case "since":
+			name = "from"
+		case "until":
+			name = "to"
+		}
+		return pflag.NormalizedName(name)
+	})
+}
+
+// config is what the flags say of an analysis.
+func (o *dicomOptions) config() (*diagnosis.Config, error) {
+	cfg := &diagnosis.Config{AE: o.title, Instances: o.ops}
+	for _, p := range o.ports {
+		if p == 0 || p > 65535 {
+			return nil, usageError{fmt.Errorf("--port %d: not a port, which is 1 to 65535", p)}
+		}
+		cfg.Ports = append(cfg.Ports, uint16(p))
+	}
+	for _, h := range o.hosts {
+		addr, err := netip.ParseAddr(h)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--host %s: not an IP address", printable.Text(h))}
+		}
+		cfg.Hosts = append(cfg.Hosts, addr.Unmap())
+	}
+	if o.problems && (o.json || o.ops) {
+		return nil, usageError{errors.New("--problems prints less, --ops and --json more: choose one (in the JSON document problems are the array findings)")}
+	}
+	return cfg, nil
+}
+
+func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
+	cfg, err := o.config()
+	if err != nil {
+		return err
+	}
+	p, err := parsePeriod(o.from, o.to, time.Now())
+	if err != nil {
+		return err
+	}
+	from, err := sourcesOf(setsDir, args)
+	if err != nil {
+		return err
+	}
+	if len(from.filter) > 0 {
+		return fmt.Errorf("%s: no such capture, file or directory", printable.Text(from.filter[0]))
+	}
+	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosed)}
+	if o.follow {
+		return d.followed(cmd, from.paths, cfg, p)
+	}
+	d.analysis = diagnosis.New(cfg)
+	d.stream = input.NewStream(from.paths, d.reading.config(p))
+	defer func() { err = errors.Join(err, d.stream.Close()) }()
+	done := showProgress("dicom", d.stream.Progress)
+	err = d.each(d.add, func() error { return nil })
+	done()
+	if err != nil {
+		return err
+	}
+	return d.report(d.analysis.Close())
+}
+
+// diagnosing is an analysis of what is read.
+type diagnosing struct {
+	*dicomOptions
+	*reading
+	analysis *diagnosis.Analysis
+	files    map[*input.File]*diagnosed
+	problems bool // there was one
+}
+
+// diagnosed is a file of an analysis.
+type diagnosed struct {
+	*diagnosis.File
+	names int // that the analysis was told
+}
+
+func (d *diagnosing) add(p *pcapfile.Packet) error {
+	f := d.files[d.file]
+	if f == nil {
+		f = &diagnosed{File: d.analysis.File(d.file.Path)}
+		d.files[d.file] = f
+	}
+	if names := d.file.Names(); len(names) > f.names {
+		for _, n := range names[f.names:] {
+			d.analysis.Name(n.Addr, n.Names[0])
+		}
+		f.names = len(names)
+	}
+	d.analysis.Add(f.File, p)
+	return nil
+}
+
+// report prints a report, and returns what the exit status says.
+func (d *diagnosing) report(r *diagnosis.Report) error {
+	out := d.failed.cmd.OutOrStdout()
+	var err error
+	if d.json {
+		err = printJSON(out, r)
+	} else {
+		colors, _ := colored("auto", out) // which is known
+		t := &dicomText{w: out, colors: colors, date: dated(r)}
+		err = t.print(r, d.dicomOptions)
+	}
+	d.noteProblems(r.Findings)
+	return errors.Join(err, d.status())
+}
+
+func (d *diagnosing) noteProblems(findings []*diagnosis.Finding) {
+	d.problems = d.problems || slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.Severity == diagnosis.Problem })
+}
+
+func (d *diagnosing) status() error {
+	if d.failed.err == nil && d.check && d.problems {
+		return childError(exitProblems) // it was told
+	}
+	return d.failed.err
+}
+
+// settling is how old, in the capture's time, what a growing file lacks may be: netcap
+// writes packets within a second.
+const settling = 3 * time.Second
+
+// followed prints associations as they end, until it is interrupted.
+func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis.Config, p period) (err error) {
+	if len(paths) != 1 {
+		return usageError{fmt.Errorf("-f follows one file, or the set in one directory: %d are given", len(paths))}
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	f := &follower{diagnosing: d, cancel: stop, text: &dicomText{w: cmd.OutOrStdout(), date: true}}
+	f.text.colors, _ = colored("auto", f.text.w)
+	cfg.Ended = f.print
+	d.analysis = diagnosis.New(cfg)
+	files := d.reading.config(p)
+	files.Waiting = func() { d.analysis.Advance(time.Now().Add(-settling)) }
+	if d.stream, err = input.Follow(ctx, paths[0], files); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stream.Close()) }()
+	if err := d.each(d.add, func() error { return f.err }); err != nil {
+		return err
+	}
+	r := d.analysis.Close()
+	f.rest(r)
+	return errors.Join(f.err, d.status())
+}
+
+// follower prints as associations end.
+type follower struct {
+	*diagnosing
+	text   *dicomText
+	cancel context.CancelFunc
+	err    error // of printing
+}
+
+func (f *follower) print(as *diagnosis.Association, findings []*diagnosis.Finding) {
+	if f.err != nil {
+		return
+	}
+	f.noteProblems(findings)
+	if f.json {
+		f.err = printLine(f.text.w, diagnosis.Entry{Association: as, Findings: findings})
+	} else {
+		f.err = f.text.ended(as, findings, f.dicomOptions)
+	}
+	if f.err != nil {
+		f.cancel() // nobody reads it
+	}
+}
+
+// rest prints what belongs to no association.
+func (f *follower) rest(r *diagnosis.Report) {
+	f.noteProblems(r.Findings)
+	if f.err == nil && !f.json {
+		f.err = f.text.findings(r.Findings)
+	}
+}

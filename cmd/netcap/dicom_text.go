@@ -1,0 +1,483 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"netcap/internal/diagnosis"
+	"netcap/internal/printable"
+	"netcap/rotate"
+)
+
+// dicomText prints a diagnosis for people.
+type dicomText struct {
+	w      io.Writer
+	colors bool
+	date   bool // times have one
+	headed bool // the head of the table is printed
+	err    error
+}
+
+// dated reports whether what was captured spans midnight, so that times need a date.
+func dated(r *diagnosis.Report) bool {
+	c := &r.Capture
+	return c.From != nil && c.From.Local().Format(time.DateOnly) != c.To.Local().Format(time.DateOnly)
+}
+
+func (t *dicomText) printf(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format, args...)
+	}
+}
+
+func (t *dicomText) time(at time.Time) string {
+	if t.date {
+		return at.Local().Format(time.DateTime)
+	}
+	return at.Local().Format(time.TimeOnly)
+}
+
+func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
+	t.summary(r)
+	if !o.problems {
+		t.associations(r, o.ops)
+		t.connections(r.Connections)
+	}
+	if t.err != nil {
+		return t.err
+	}
+	if err := t.findings(r.Findings); err != nil || len(r.Findings) > 0 || len(r.Associations) == 0 {
+		return err
+	}
+	t.printf("\nNo problems found.\n")
+	return t.err
+}
+
+// summary says in a line what there was.
+func (t *dicomText) summary(r *diagnosis.Report) {
+	c := &r.Capture
+	if c.From == nil {
+		t.printf("no packets\n")
+		return
+	}
+	var bytes int64
+	least := false
+	for _, as := range r.Associations {
+		bytes += as.Bytes
+		least = least || as.Incomplete
+	}
+	to := c.To.Local().Format(time.TimeOnly)
+	if t.date {
+		to = c.To.Local().Format(time.DateTime)
+	}
+	what := countOf(int64(len(r.Associations)), "association")
+	if n := len(r.Connections); n > 0 {
+		what += ", " + countOf(int64(n), "connection") + " without one"
+	}
+	parts := []string{what, c.From.Local().Format(time.DateTime) + " to " + to}
+	if bytes > 0 {
+		parts = append(parts, atLeast(least)+rotate.Size(bytes)+" of data sets")
+	}
+	var lacks []string
+	if c.Gaps > 0 {
+		lacks = append(lacks, countOf(c.Gaps, "gap"))
+	}
+	if c.Truncated > 0 {
+		lacks = append(lacks, countOf(c.Truncated, "packet")+" cut off")
+	}
+	if len(lacks) > 0 {
+		parts = append(parts, "capture incomplete: "+strings.Join(lacks, ", "))
+	} else {
+		parts = append(parts, "capture complete")
+	}
+	if c.Duplicates > 0 {
+		parts = append(parts, countOf(c.Duplicates, "segment")+" captured twice")
+	}
+	t.printf("%s\n", strings.Join(parts, " · "))
+}
+
+var dicomHead = []string{"START", "DUR", "CLIENT", "SERVER", "RESULT", "OPERATIONS", "DATA", "RATE", "RESPONSE p50/p95/max", "TCP"}
+
+// associations prints a table, or with ops a paragraph each.
+func (t *dicomText) associations(r *diagnosis.Report, ops bool) {
+	if t.err != nil || len(r.Associations) == 0 {
+		return
+	}
+	timedOut := make(map[int]bool)
+	for _, f := range r.Findings {
+		if f.ID == "half-open" {
+			for _, n := range f.Associations {
+				timedOut[n] = true
+			}
+		}
+	}
+	if ops {
+		for n, as := range r.Associations {
+			t.association(as, timedOut[n])
+		}
+		return
+	}
+	table := newTable(t.w, dicomHead...)
+	for n, as := range r.Associations {
+		table.row(t.cells(as, timedOut[n])...)
+	}
+	t.err = table.flush()
+}
+
+// cells are those of an association in the table.
+func (t *dicomText) cells(as *diagnosis.Association, timedOut bool) []string {
+	data, rate, response := "-", "-", "-"
+	least := atLeast(as.Incomplete)
+	if as.Bytes > 0 {
+		data = least + rotate.Size(as.Bytes)
+	}
+	if as.Rate > 0 {
+		rate = rotate.Size(int64(as.Rate)) + "/s"
+	}
+	if p := as.Response; p != nil {
+		response = spans(p.P50, p.P95, p.Max)
+	}
+	return []string{
+		t.time(as.Start), span(as.Duration), who(as.CallingAE, as.Client, false), who(as.CalledAE, as.Server, true),
+		outcome(as, timedOut), operations(as), data, rate, response, troubles(as),
+	}
+}
+
+// who is a side of an association: its title, its address, and the name of that.
+func who(title string, e diagnosis.Endpoint, port bool) string {
+	address := e.Address.String()
+	if port {
+		address = e.AddrPort().String()
+	}
+	text := address
+	if title != "" {
+		text = printable.Text(title) + " " + address
+	}
+	if e.Name != "" {
+		text += " (" + printable.Text(e.Name) + ")"
+	}
+	return text
+}
+
+// outcome says how an association ended. What isn't as it should be is in capitals.
+func outcome(as *diagnosis.Association, timedOut bool) string {
+	by := ""
+	if as.EndedBy != "" {
+		by = " by the " + as.EndedBy
+	}
+	switch {
+	case as.Reject != nil:
+		return "REJECTED: " + as.Reject.Text
+	case as.Abort != nil:
+		return "ABORTED" + by + ": " + as.Abort.Text
+	case timedOut:
+		return "TIMED OUT, the other side is gone"
+	case as.Result == diagnosis.Unanswered:
+		if as.EndedBy == "" {
+			return "NEVER ANSWERED"
+		}
+		return "NEVER ANSWERED, closed" + by
+	}
+	switch as.Outcome {
+	case diagnosis.Reset:
+		return "RESET" + by
+	case diagnosis.Closed:
+		return "CLOSED" + by + " without a release"
+	case diagnosis.Open:
+		return "still open"
+	case diagnosis.CutOff:
+		return "cut by the end of the capture"
+	}
+	return string(as.Outcome)
+}
+
+// operations counts them by kind and by what came of them.
+func operations(as *diagnosis.Association) string {
+	type key struct{ kind, result string }
+	counts := make(map[key]uint64)
+	var order []key
+	matches := make(map[string]uint64)
+	for _, o := range as.Operations {
+		k := key{o.Kind, result(as, o)}
+		if counts[k] == 0 {
+			order = append(order, k)
+		}
+		counts[k]++
+		if o.Kind == "C-FIND" {
+			matches[o.Kind] += uint64(o.Pending)
+		}
+	}
+	if len(order) == 0 {
+		return "-"
+	}
+	// Kinds as they came first, of each what went well before what didn't.
+	kinds := make(map[string]int)
+	for n, k := range order {
+		if _, ok := kinds[k.kind]; !ok {
+			kinds[k.kind] = n
+		}
+	}
+	slices.SortStableFunc(order, func(x, y key) int {
+		return cmp.Or(cmp.Compare(kinds[x.kind], kinds[y.kind]), cmp.Compare(b2i(x.result != "ok"), b2i(y.result != "ok")))
+	})
+	var words []string
+	for n, k := range order {
+		text := fmt.Sprintf("%s %s", comma(counts[k]), k.result)
+		if n == 0 || order[n-1].kind != k.kind {
+			text = k.kind + " " + text
+			if m := matches[k.kind]; m > 0 {
+				text += fmt.Sprintf(" (%s)", matched(m))
+			}
+		}
+		words = append(words, text)
+	}
+	return atLeast(as.Incomplete) + strings.Join(words, ", ")
+}
+
+func matched(n uint64) string {
+	if n == 1 {
+		return "1 match"
+	}
+	return comma(n) + " matches"
+}
+
+// result is what came of an operation, in a word or two.
+func result(as *diagnosis.Association, o *diagnosis.Operation) string {
+	switch {
+	case o.Status == "" && as.Incomplete:
+		return "without a status"
+	case o.Status == "":
+		return "unanswered"
+	case o.Category == "success":
+		return "ok"
+	case o.Category == "pending": // and nothing more came
+		return "unfinished"
+	}
+	return o.Status + " " + printable.Text(o.Text)
+}
+
+// troubles says what TCP met with.
+func troubles(as *diagnosis.Association) string {
+	c, s := &as.TCP.Client, &as.TCP.Server
+	var words []string
+	add := func(n int64, unit string) {
+		if n > 0 {
+			words = append(words, atLeast(as.Incomplete)+unitOf(n, unit))
+		}
+	}
+	add(c.RetransmittedAfter+c.RetransmittedBefore+s.RetransmittedAfter+s.RetransmittedBefore, "resent")
+	if n := c.ZeroWindows + s.ZeroWindows; n > 0 {
+		words = append(words, unitOf(n, "zero window")+" "+span(c.ZeroWindowSeconds+s.ZeroWindowSeconds))
+	}
+	if n := c.NagleWaits + s.NagleWaits; n > 0 {
+		words = append(words, unitOf(n, "wait")+" "+span(c.NagleSeconds+s.NagleSeconds))
+	}
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, ", ")
+}
+
+// unitOf counts, but for resent, which has no plural.
+func unitOf(n int64, unit string) string {
+	if unit == "resent" {
+		return comma(n) + " " + unit
+	}
+	return countOf(int64(n), unit)
+}
+
+// connections prints those without an association, those alike in one line.
+func (t *dicomText) connections(all []*diagnosis.Connection) {
+	if t.err != nil || len(all) == 0 {
+		return
+	}
+	type key struct{ client, server, what string }
+	type row struct {
+		key
+		first, last time.Time
+		count       uint64
+		bytes       int64
+	}
+	rows := make(map[key]*row)
+	var order []*row
+	for _, c := range all {
+		what := c.Outcome
+		if c.ServerName != "" {
+			what += " for " + printable.Text(c.ServerName)
+		}
+		k := key{who("", c.Client, false), who("", c.Server, true), what}
+		r := rows[k]
+		if r == nil {
+			r = &row{key: k, first: c.Start}
+			rows[k] = r
+			order = append(order, r)
+		}
+		r.count++
+		r.last = c.Start
+		r.bytes += c.ClientBytes + c.ServerBytes
+	}
+	t.printf("\nCONNECTIONS WITHOUT AN ASSOCIATION\n")
+	table := newTable(t.w, "COUNT", "FIRST", "LAST", "CLIENT", "SERVER", "WHAT", "BYTES")
+	for _, r := range order {
+		table.row(comma(r.count), t.time(r.first), t.time(r.last), r.client, r.server, r.what, comma(r.bytes))
+	}
+	if t.err == nil {
+		t.err = table.flush()
+	}
+}
+
+// mark is the sign of a severity, and its colour.
+func (t *dicomText) mark(s diagnosis.Severity) string {
+	mark, color := "·", ""
+	switch s {
+	case diagnosis.Problem:
+		mark, color = "✗", "\x1b[31m"
+	case diagnosis.Warning:
+		mark, color = "!", "\x1b[33m"
+	}
+	if !t.colors || color == "" {
+		return mark
+	}
+	return color + mark + "\x1b[0m"
+}
+
+// findings prints what is wrong.
+func (t *dicomText) findings(all []*diagnosis.Finding) error {
+	if len(all) > 0 {
+		t.printf("\nPROBLEMS\n")
+	}
+	for n, f := range all {
+		t.finding(f, n+1 < len(all) && all[n+1].Cause == f.Cause)
+	}
+	return t.err
+}
+
+// finding prints one. Of several that have the same cause, the last one is printed with it.
+func (t *dicomText) finding(f *diagnosis.Finding, goesOn bool) {
+	often := ""
+	if f.Count > 1 {
+		often = fmt.Sprintf(" (%s times", comma(f.Count))
+		if last := t.time(f.Last); last != t.time(f.First) {
+			often += ", until " + last
+		}
+		often += ")"
+	}
+	if text := places(f.Evidence); text != "" {
+		often += " [" + text + "]"
+	}
+	t.printf("%s %s %s%s\n", t.mark(f.Severity), t.time(f.First), f.Text, often)
+	switch {
+	case f.Cause == "" || goesOn:
+	case f.Severity == diagnosis.Info:
+		t.printf("  %s\n", f.Cause)
+	default:
+		t.printf("  Likely: %s\n", f.Cause)
+	}
+}
+
+// places are as many as fit into a line.
+func places(evidence []diagnosis.Place) string {
+	const most = 3
+	var b strings.Builder
+	last := ""
+	for n, p := range evidence[:min(most, len(evidence))] {
+		switch {
+		case n > 0 && p.File == last:
+			fmt.Fprintf(&b, ", %d", p.Packet)
+		default:
+			if n > 0 {
+				b.WriteString("; ")
+			}
+			fmt.Fprintf(&b, "%s, packet %d", printable.Text(filepath.Base(p.File)), p.Packet)
+		}
+		last = p.File
+	}
+	if more := len(evidence) - most; more > 0 {
+		b.WriteString(" …")
+	}
+	return b.String()
+}
+
+// ended prints an association that has just ended.
+func (t *dicomText) ended(as *diagnosis.Association, findings []*diagnosis.Finding, o *dicomOptions) error {
+	if o.problems && len(findings) == 0 {
+		return nil
+	}
+	timedOut := slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.ID == "half-open" })
+	switch {
+	case o.problems:
+	case o.ops:
+		t.association(as, timedOut)
+	default:
+		const layout = "%-19s  %-6s  %-24s  %-32s  %-10s  %-20s  %-8s  %-10s  %-20s  %s\n"
+		line := func(cells []string) {
+			words := make([]any, len(cells))
+			for n, cell := range cells {
+				words[n] = cell
+			}
+			t.printf(layout, words...)
+		}
+		if !t.headed {
+			t.headed = true
+			line(dicomHead)
+		}
+		line(t.cells(as, timedOut))
+	}
+	for _, f := range findings {
+		t.finding(f, false)
+	}
+	return t.err
+}
+
+// atLeast marks a number that may be greater.
+func atLeast(incomplete bool) string {
+	if incomplete {
+		return "≥ "
+	}
+	return ""
+}
+
+// span is a duration in seconds, for people.
+func span(s float64) string {
+	switch {
+	case s < 0.0995:
+		return fmt.Sprintf("%.*f ms", b2i(s < 0.00995), s*1e3)
+	case s < 60:
+		return fmt.Sprintf("%.*f s", 1+b2i(s < 9.995), s)
+	}
+	d := time.Duration(s * float64(time.Second)).Round(time.Second)
+	if d >= time.Hour {
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+}
+
+// spans are three durations with one unit.
+func spans(a, b, c float64) string {
+	unit, scale := "s", 1.0
+	if c < 1 {
+		unit, scale = "ms", 1e3
+	}
+	digits := b2i(c*scale < 99.5) + b2i(c*scale < 9.95)
+	return fmt.Sprintf("%.*f/%.*f/%.*f %s", digits, a*scale, digits, b*scale, digits, c*scale, unit)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// printLine prints a document for programs on a line.
+func printLine(w io.Writer, document any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(document)
+}
