@@ -178,4 +178,3 @@ func spanOr(s *float64) string {
 	}
 	return span(*s)
 }
-
