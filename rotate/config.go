@@ -156,6 +156,9 @@ type Config struct {
 	// Beside says that finished files are compressed beside themselves: one segment of
 	// the budget is left for that.
 	Beside bool
+	// Began is told the path of each file that was made, before anything is in it. It is
+	// called by the goroutine that writes, and must not wait.
+	Began func(path string)
 	// Finished is told the path of each file that is closed and won't change any
 	// more. It is called by a goroutine that syncs files, one call at a time, and
 	// must not wait for the Writer.

@@ -160,6 +160,9 @@ func (b *back) opened(f *os.File, name string) {
 	b.out = &output{sink: b.sink(&file{f: f, ring: b.uring}, name), name: name}
 	b.files.Add(1)
 	b.syncer.directory()
+	if b.cfg.Began != nil {
+		b.cfg.Began(b.cfg.path(name))
+	}
 }
 
 func (b *back) explainFile(err error) error {

@@ -178,6 +178,11 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 
 	later := &finishing{o: o, cfg: cfg}
 	cfg.Finished = later.add
+	keeper, err := o.openJournal(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeJournal(keeper)) }()
 	rec, err := record.New(cfg)
 	if err != nil {
 		return err
@@ -204,6 +209,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer later.abandon()
+	if keeper != nil {
+		keeper.Start()
+	}
 	ctx, end, stop := stopOnSignal(log)
 	defer stop()
 	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later}

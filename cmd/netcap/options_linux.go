@@ -52,6 +52,7 @@ type captureOptions struct {
 	name    string
 	pidFile string
 	logFile string
+	journal string
 	metrics string
 	quiet   bool
 	verbose int
@@ -105,6 +106,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.pidFile, "pid-file", "", "locked while running: `FILE` (default /run/netcap/NAME.pid)")
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`, bounded and rotated (default standard error)")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, and nothing else, at http://`ADDR`/metrics, such as 127.0.0.1:9104 (default not)")
+	f.StringVar(&o.journal, "dicom-journal", "", "append a JSON line to `FILE` for each DICOM association as it ends, by a process of its own that can do nothing else; bounded and rotated (default not)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "only warnings and errors, no status and no summary")
 	f.CountVarP(&o.verbose, "verbose", "v", "log more: each file")
 
@@ -140,6 +142,8 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		return usage("-G %v: must be at least 1s", o.segmentDuration.d)
 	case o.fsync.set && o.fsync.d < 100*time.Millisecond:
 		return usage("--fsync %v: must be at least 100ms", o.fsync.d)
+	case o.journal != "" && o.write == "-":
+		return usage("--dicom-journal reads the files of a capture, and -w - makes none: choose one")
 	case o.writeBuffer.a.Percent != 0:
 		return usage("--write-buffer %s: memory is given as a size, such as 512MiB", &o.writeBuffer)
 	}

@@ -119,7 +119,7 @@ func serviceOf(o *captureOptions, words, filter []string) (*service.Capture, err
 	case o.write == "-":
 		return nil, usageError{errors.New("-w - is a stream: it has nowhere to go from a service")}
 	case o.write != "" && !filepath.IsAbs(o.write), o.dir != "" && !filepath.IsAbs(o.dir), o.logFile != "" && !filepath.IsAbs(o.logFile),
-		o.pidFile != "" && !filepath.IsAbs(o.pidFile), o.filter.file != "" && !filepath.IsAbs(o.filter.file):
+		o.pidFile != "" && !filepath.IsAbs(o.pidFile), o.journal != "" && !filepath.IsAbs(o.journal), o.filter.file != "" && !filepath.IsAbs(o.filter.file):
 		return nil, usageError{errors.New("a service has no directory of its own: give paths that begin with /")}
 	case o.read != "" || o.filter.dump > 0 || o.filter.linkType != "":
 		return nil, usageError{errors.New("-r, -d and -y don't capture: there is nothing for a service to do")}
@@ -150,7 +150,7 @@ func serviceOf(o *captureOptions, words, filter []string) (*service.Capture, err
 	}
 	c.Args = append(append(c.Args, "--name", o.name), words...)
 	dirs := []string{o.dir}
-	for _, file := range []string{o.write, o.logFile} {
+	for _, file := range []string{o.write, o.logFile, o.journal} {
 		if file != "" {
 			dirs = append(dirs, filepath.Dir(file))
 		}

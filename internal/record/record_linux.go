@@ -41,6 +41,9 @@ type Config struct {
 	// Application names the program in each file, and Comment is put there.
 	Application string
 	Comment     string
+	// Began is told the path of each file that was made, before anything is in it. It
+	// must not wait.
+	Began func(path string)
 	// Finished is told the path of each file that is on the disk and won't change any
 	// more. It must not wait.
 	Finished func(path string)
@@ -202,7 +205,7 @@ func (r *Recorder) addSource(name string) error {
 // Begin opens the first file. Nothing of it is left behind if it fails.
 func (r *Recorder) Begin() error {
 	f := r.cfg.Files
-	f.Log, f.Now, f.Finished = r.log, r.cfg.Now, r.tellFinished
+	f.Log, f.Now, f.Began, f.Finished = r.log, r.cfg.Now, r.cfg.Began, r.tellFinished
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
 	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }

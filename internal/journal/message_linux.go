@@ -1,0 +1,92 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// The messages on the socket (SOCK_SEQPACKET, so that each is whole): the reading process
+// asks for the next file; it is given a path, with a descriptor; and it is told when that
+// file will not grow any more. The end of the socket says so too, and that no other comes.
+const (
+	askNext   = 'n'
+	giveFile  = 'f'
+	tellWhole = 'w'
+)
+
+// maxMessage is beyond the longest path.
+const maxMessage = unix.PathMax + 1
+
+// socketPair makes the two ends, the second one for another process.
+func socketPair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "journal")
+	ours, err := connOf(os.NewFile(uintptr(fds[0]), "journal"))
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return ours, theirs, nil
+}
+
+// connOf makes a connection of a file, which is closed.
+func connOf(f *os.File) (*net.UnixConn, error) {
+	c, err := net.FileConn(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(errors.New("not a Unix socket"), c.Close())
+	}
+	return u, nil
+}
+
+// send sends a message, with a descriptor if there is a file.
+func send(c *net.UnixConn, kind byte, text string, f *os.File) error {
+	var rights []byte
+	if f != nil {
+		rights = unix.UnixRights(int(f.Fd()))
+	}
+	_, _, err := c.WriteMsgUnix(append([]byte{kind}, text...), rights, nil)
+	return err
+}
+
+// receive returns the next message. io.EOF says that no other comes.
+func receive(c *net.UnixConn) (kind byte, text string, f *os.File, err error) {
+	b, rights := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
+	n, m, _, _, err := c.ReadMsgUnix(b, rights)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	if n == 0 {
+		return 0, "", nil, io.EOF
+	}
+	if m > 0 {
+		if f, err = fileOf(rights[:m], string(b[1:n])); err != nil {
+			return 0, "", nil, err
+		}
+	}
+	return b[0], string(b[1:n]), f, nil
+}
+
+func fileOf(rights []byte, name string) (*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err == nil && len(fds) == 1 {
+			return os.NewFile(uintptr(fds[0]), name), nil
+		}
+	}
+	return nil, fmt.Errorf("%d control messages, and no descriptor", len(messages))
+}

@@ -1,0 +1,189 @@
+package journal
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"netcap/internal/diagnosis"
+	"netcap/internal/input"
+	"netcap/internal/priority"
+	"netcap/internal/sandbox"
+)
+
+// Main is the process that reads: it takes files from the socket, writes lines to out, and
+// complaints of what it can't read to errs. Before it reads anything it gives up all that
+// it could do beside that.
+func Main(socket *os.File, out, errs io.Writer) error {
+	_ = priority.LowerProcess() // at its own priority it does no harm either
+	conn, err := connOf(socket)
+	if err != nil {
+		return fmt.Errorf("%s is started by a capture with --dicom-journal: %w", Argument, err)
+	}
+	defer conn.Close()
+	lacks, err := sandbox.Isolate()
+	if err != nil {
+		return err
+	}
+	for _, lack := range lacks {
+		fmt.Fprintln(errs, "not enforced: "+lack)
+	}
+	r := &reader{conn: conn, out: bufio.NewWriter(out), errs: errs, files: make(chan *growing, 1)}
+	r.analysis = diagnosis.New(&diagnosis.Config{Ended: r.ended})
+	go r.receive()
+	if err := r.run(); err != nil {
+		return err
+	}
+	r.analysis.Close()
+	return errors.Join(r.err, r.out.Flush())
+}
+
+// reader reads files and writes lines.
+type reader struct {
+	conn     *net.UnixConn
+	files    chan *growing
+	analysis *diagnosis.Analysis
+	out      *bufio.Writer
+	errs     io.Writer
+	err      error // of writing
+}
+
+// receive takes files, and word of which are whole.
+func (r *reader) receive() {
+	defer close(r.files)
+	var current *growing
+	whole := func() {
+		if current != nil {
+			close(current.whole)
+			current = nil
+		}
+	}
+	defer whole()
+	for {
+		kind, path, f, err := receive(r.conn)
+		if err != nil {
+			return
+		}
+		whole()
+		if kind == giveFile && f != nil {
+			current = &growing{path: path, f: f, whole: make(chan struct{})}
+			r.files <- current
+		}
+	}
+}
+
+// run reads all files.
+func (r *reader) run() error {
+	for {
+		if err := send(r.conn, askNext, "", nil); err != nil {
+			return nil // who captures has gone
+		}
+		g, ok := <-r.files
+		if !ok {
+			return r.err
+		}
+		if err := r.read(g); err != nil {
+			// The next one can perhaps be read.
+			fmt.Fprintln(r.errs, err)
+		}
+		if r.err != nil {
+			return r.err
+		}
+	}
+}
+
+// settling is how old, in the capture's time, what a file lacks may be: netcap writes
+// packets within a second.
+const settling = 3 * time.Second
+
+// read reads a file to its end.
+func (r *reader) read(g *growing) error {
+	defer g.f.Close()
+	f, err := input.Open("-", g)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.path, errors.Unwrap(err))
+	}
+	defer f.Close()
+	if f.Compression == input.None { // otherwise another goroutine reads, and doesn't wait
+		g.waiting = func() {
+			r.analysis.Advance(time.Now().Add(-settling))
+			r.flush()
+		}
+	}
+	file, names := r.analysis.File(g.path), 0
+	for {
+		p, err := f.Next()
+		if errors.Is(err, io.EOF) {
+			r.flush()
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.path, err)
+		}
+		if all := f.Names(); len(all) > names {
+			for _, n := range all[names:] {
+				r.analysis.Name(n.Addr, n.Names[0])
+			}
+			names = len(all)
+		}
+		r.analysis.Add(file, p)
+	}
+}
+
+// ended writes the line of an association.
+func (r *reader) ended(as *diagnosis.Association, findings []*diagnosis.Finding) {
+	b, err := json.Marshal(diagnosis.Entry{Association: as, Findings: findings})
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	// Read again from a later file it may be seen with its sides exchanged.
+	one, other := as.Client.AddrPort(), as.Server.AddrPort()
+	if one.Compare(other) > 0 {
+		one, other = other, one
+	}
+	_, err = fmt.Fprintf(r.out, "%d/%s/%s %s\n", as.End.UnixNano(), one, other, b)
+	r.fail(err)
+}
+
+func (r *reader) flush() { r.fail(r.out.Flush()) }
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// growing reads a file until it is whole and at its end.
+type growing struct {
+	path    string
+	f       *os.File
+	whole   chan struct{} // closed when it doesn't grow any more
+	waiting func()        // called while more is waited for, if it isn't nil
+}
+
+// pollInterval is how often one looks whether a file has grown.
+const pollInterval = 200 * time.Millisecond
+
+// Read implements io.Reader.
+func (g *growing) Read(b []byte) (int, error) {
+	for last := false; ; {
+		n, err := g.f.Read(b)
+		if n > 0 || err != nil && !errors.Is(err, io.EOF) || last {
+			return n, err
+		}
+		if g.waiting != nil {
+			g.waiting()
+		}
+		select {
+		case <-g.whole:
+			last = true // what was written before that may not be read yet
+		case <-time.After(pollInterval):
+		}
+	}
+}
