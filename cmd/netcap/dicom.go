@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -189,8 +190,9 @@ func (d *diagnosing) report(r *diagnosis.Report) error {
 		err = printJSON(out, r)
 	} else {
 		colors, _ := colored("auto", out) // which is known
-		t := &dicomText{w: out, colors: colors, date: dated(r)}
-		err = t.print(r, d.dicomOptions)
+		buffered := bufio.NewWriter(out)
+		t := &dicomText{w: buffered, colors: colors, date: dated(r)}
+		err = errors.Join(t.print(r, d.dicomOptions), buffered.Flush())
 	}
 	d.noteProblems(r.Findings)
 	return errors.Join(err, d.status())

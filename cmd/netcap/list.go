@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -205,7 +206,8 @@ func (t *table) flush() error {
 			width[n] = max(width[n], utf8.RuneCountInString(cell))
 		}
 	}
-	out := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
+	buffered := bufio.NewWriter(t.w)
+	out := tabwriter.NewWriter(buffered, 0, 0, 2, ' ', 0)
 	for _, row := range t.rows {
 		for n, cell := range row {
 			if isNumber(head[n]) {
@@ -218,7 +220,7 @@ func (t *table) flush() error {
 		}
 		fmt.Fprintln(out)
 	}
-	return out.Flush()
+	return errors.Join(out.Flush(), buffered.Flush())
 }
 
 // end prints the table and a sum of it.
