@@ -4,10 +4,11 @@
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make bench   compares netcap with other programs (root; minutes)
 # make bench-read  compares reading with tcpdump, tshark and capinfos (minutes)
+# make bench-dicom  compares netcap dicom with tshark (minutes)
 # make bench-filter  compares filter programs with libpcap's, on the corpus
 # make clean   removes what these made
 
-.PHONY: build test cross packages bench bench-read bench-filter clean
+.PHONY: build test cross packages bench bench-read bench-dicom bench-filter clean
 
 build:
 	scripts/build netcap
@@ -26,6 +27,9 @@ bench: build
 
 bench-read: build
 	go run ./internal/bench/read -netcap ./netcap
+
+bench-dicom: build
+	go run ./internal/bench/dicom -netcap ./netcap
 
 bench-filter:
 	go run ./internal/bench/filter
