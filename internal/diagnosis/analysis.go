@@ -18,11 +18,24 @@ type Config struct {
 	// AE limits what is reported to associations of an application with this title, and
 	// what is found to these; "" for all.
 	AE string
+	// Operations keeps each operation: some 400 bytes. Otherwise there is nothing but
+	// Association.Summary.
+	Operations bool
 	// Instances keeps the UIDs of SOP instances, which lead to patients.
 	Instances bool
-	// Ended is told of each association when it has ended, and with what is wrong with it;
-	// the report hasn't got them then. Findings tell of one association: Count is 1.
-	Ended func(*Association, []*Finding)
+	// MaxIdle is after how long an association, or another connection, that nothing is heard
+	// of counts as ended, by the capture's time: never if it is 0.
+	MaxIdle time.Duration
+
+	// Ended is told of each association when it has ended, with what is wrong with it,
+	// EndedConnection of each connection that became none, and Found of a machine that
+	// nobody answers for. With all of them, and MaxIdle, an analysis needs no more memory
+	// the longer it takes: the report hasn't got what they were told. The findings of an
+	// association are of none but it: their Associations are 0. What they are given is
+	// theirs.
+	Ended           func(*Association, []*Finding)
+	EndedConnection func(*Connection, []*Finding)
+	Found           func(*Finding)
 }
 
 // An Analysis takes packets and makes a Report. It is used by one goroutine.
@@ -40,7 +53,7 @@ type Analysis struct {
 	findings  findings
 	servers   servers
 	neighbors neighbors
-	failed    []*Connection // whose server isn't known to speak DICOM
+	failed    []*Connection // whose server isn't known to speak DICOM, the last ones
 	duplicate int64         // the first connection with segments that the capture has twice
 }
 
@@ -55,14 +68,18 @@ type File struct {
 // others tell the file.
 const packetBits = 40
 
+// mostOpenConnections bounds the connections that are followed at once, of all protocols:
+// of one that isn't DICOM some 3 KiB are kept, of an association 5.
+const mostOpenConnections = 50_000
+
 // New begins an analysis.
 func New(cfg *Config) *Analysis {
-	a := &Analysis{names: make(map[netip.Addr]string), servers: make(servers)}
+	a := &Analysis{names: make(map[netip.Addr]string), servers: servers{places: make(map[netip.AddrPort]*server), hosts: make(map[netip.Addr]bool)}}
 	a.report.Associations, a.report.Connections = []*Association{}, []*Connection{}
 	if cfg != nil {
 		a.cfg = *cfg
 	}
-	a.tracker = tcp.New(&tcp.Config{Open: a.open})
+	a.tracker = tcp.New(&tcp.Config{Open: a.open, MaxConnections: mostOpenConnections, MaxIdle: int64(a.cfg.MaxIdle)})
 	a.findings.place = a.place
 	return a
 }
@@ -86,7 +103,7 @@ func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
 	s.Packet = f.index<<packetBits | f.packets
 	kind := s.Read(p)
 	if s.Time != 0 {
-		if a.first == 0 {
+		if a.first == 0 || s.Time < a.first {
 			a.first = s.Time
 		}
 		a.last = max(a.last, s.Time)
@@ -102,7 +119,9 @@ func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
 			a.tracker.ICMP(s)
 		}
 	case tcp.ARPRequest, tcp.ARPReply:
-		a.neighbors.add(kind, s)
+		if q := a.neighbors.add(kind, s); q != nil && a.cfg.Found != nil {
+			a.tellNeighbor(q)
+		}
 	}
 }
 
@@ -121,8 +140,9 @@ func (a *Analysis) wanted(s *tcp.Segment) bool {
 // Close ends the analysis: what is open is open at the end of the capture.
 func (a *Analysis) Close() *Report {
 	a.tracker.Close()
-	a.closeConnections()
-	a.findNeighbors()
+	if a.cfg.Found == nil {
+		a.findNeighbors()
+	}
 	a.findCapture()
 	r := &a.report
 	r.Version = Version

@@ -14,50 +14,43 @@ const (
 )
 
 // A clock parts the time of an association into phases, and the pauses in them. Each
-// instant counts once.
+// instant counts once, and none is left out. It doesn't go back: what is told late counts
+// from where the clock is.
 type clock struct {
-	since  int64 // of the phase
+	start  int64 // when it began, in nanoseconds since the epoch, as all times
+	counts int64 // up to here everything is counted
 	phase  phase
 	spent  [phases]int64 // nanoseconds, without pauses
 	pauses [tcp.Retransmission + 1]int64
-	until  int64 // of the last pause
-	paused int64 // in this phase
 }
 
 // begin starts the clock.
-func (c *clock) begin(now int64, p phase) { *c = clock{since: now, phase: p, until: now} }
+func (c *clock) begin(now int64, p phase) { *c = clock{start: now, counts: now, phase: p} }
 
 // turn goes on with another phase.
 func (c *clock) turn(now int64, p phase) {
-	if p == c.phase {
-		return
-	}
-	c.stop(now)
+	c.advance(now)
 	c.phase = p
 }
 
-// stop counts what has passed.
-func (c *clock) stop(now int64) {
-	if now > c.since {
-		c.spent[c.phase] += max(0, now-c.since-c.paused)
-		c.since = now
+// advance counts what has passed.
+func (c *clock) advance(now int64) {
+	if now > c.counts {
+		c.spent[c.phase] += now - c.counts
+		c.counts = now
 	}
-	c.paused = 0
 }
 
-// pause counts a pause that is over, as far as it lies in this phase and in no other
-// pause. What has nothing to send waits for nothing.
+// pause counts a pause that is over. What has nothing to send waits for nothing.
 func (c *clock) pause(p tcp.Pause) {
-	if c.since == 0 || c.phase == idle {
+	if c.start == 0 || c.phase == idle {
 		return
 	}
-	from := max(p.From, c.since, c.until)
-	if p.To <= from {
-		return
+	c.advance(p.From)
+	if p.To > c.counts {
+		c.pauses[p.Kind] += p.To - c.counts
+		c.counts = p.To
 	}
-	c.pauses[p.Kind] += p.To - from
-	c.paused += p.To - from
-	c.until = p.To
 }
 
 // times are what the clock has counted, in seconds.
@@ -68,3 +61,6 @@ func (c *clock) times() Times {
 		Retransmission: s(c.pauses[tcp.Retransmission]), ZeroWindow: s(c.pauses[tcp.ZeroWindow]), Nagle: s(c.pauses[tcp.DelayedACK]),
 	}
 }
+
+// hindered are the nanoseconds for which TCP could not deliver what was to be said.
+func (c *clock) hindered() int64 { return c.pauses[tcp.Retransmission] + c.pauses[tcp.ZeroWindow] }

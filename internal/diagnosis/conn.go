@@ -10,8 +10,10 @@ type conn struct {
 	analysis *Analysis
 	tcp      *tcp.Conn
 	packet   int64         // the first one
-	spoken   [2]dicom.Kind // what each side began with
+	heard    [2]bool       // of each side, that there was anything
+	spoken   [2]dicom.Kind // what it began with
 	missed   [2]bool       // data of it that no decoder was given
+	lacks    [2]bool       // data of it that isn't in the capture
 	looked   int           // segments that were no DICOM
 	talk     *talk         // nil while it isn't DICOM
 	hello    string        // server name that a TLS client asks for
@@ -43,7 +45,19 @@ func (a *Analysis) open(c *tcp.Conn) tcp.Handler {
 
 // Data implements tcp.Handler.
 func (c *conn) Data(from tcp.Side, s *tcp.Segment, b []byte) {
-	if c.talk == nil && !c.detect(from, b) {
+	first := !c.heard[from]
+	if first {
+		c.heard[from] = true
+		c.spoken[from] = dicom.Detect(b)
+		if c.spoken[from] == dicom.TLS && from == tcp.Client {
+			c.hello = serverName(b)
+		}
+		if rest := dicom.BehindProxyProtocol(b); len(rest) > 0 {
+			b = rest
+			c.spoken[from] = dicom.Detect(b)
+		}
+	}
+	if c.talk == nil && !c.detect(from, b, first) {
 		c.missed[from] = true
 		return
 	}
@@ -51,21 +65,17 @@ func (c *conn) Data(from tcp.Side, s *tcp.Segment, b []byte) {
 }
 
 // detect reports whether a connection turns out to be DICOM with these bytes.
-func (c *conn) detect(from tcp.Side, b []byte) bool {
-	first := c.spoken[from] == dicom.Unknown && !c.missed[from]
-	if !first && c.spoken[from] != dicom.ProxyProtocol && c.tcp.Certain || c.looked > mostLooks {
+func (c *conn) detect(from tcp.Side, b []byte, first bool) bool {
+	begins := first && c.tcp.Certain
+	if other := from.Other(); c.spoken[other].Foreign() || c.heard[other] && begins && !c.lacks[other] && c.spoken[other] == dicom.Unknown {
+		return false // an answer in DICOM to something else, which is an A-ABORT
+	}
+	if !first && c.tcp.Certain && !c.lacks[from] && c.spoken[from] != dicom.ProxyProtocol || c.looked > mostLooks {
 		return false
 	}
 	c.looked++
-	kind := dicom.Detect(b)
-	if first {
-		c.spoken[from] = kind
-		if kind == dicom.TLS && from == tcp.Client {
-			c.hello = serverName(b)
-		}
-	}
 	// A request may be in several small segments.
-	if kind != dicom.UpperLayer && !(first && c.tcp.Certain && mayBegin(b)) {
+	if dicom.Detect(b) != dicom.UpperLayer && !(begins && mayBegin(b)) {
 		return false
 	}
 	c.talk = newTalk(c)
@@ -86,6 +96,7 @@ func (c *conn) Missing(from tcp.Side, at int64, n int64, why tcp.Why) {
 	case tcp.Cut:
 		c.cut++
 	}
+	c.heard[from], c.lacks[from] = true, true
 	if c.talk == nil {
 		c.missed[from] = true
 		return

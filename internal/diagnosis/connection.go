@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"netcap/internal/dicom"
 	"netcap/internal/printable"
@@ -20,36 +18,74 @@ const (
 	unknown  = "unknown"
 )
 
-// mostFailed bounds the connections that are kept though nothing is known of DICOM at
+// mostFailed bounds the connections that are remembered though nothing is known of DICOM at
 // their servers: it may be spoken there later.
 const mostFailed = 10_000
 
-// mostConnections bounds those that are reported.
+// mostConnections bounds those that are reported. Findings count the others too.
 const mostConnections = 100_000
 
 // endConnection takes a connection that ended without an association.
 func (a *Analysis) endConnection(c *conn, e tcp.End) {
-	place := c.tcp.Addr(tcp.Server)
+	outcome := c.outcome(e)
+	failed := outcome == refused || outcome == noAnswer
+	place, by := c.tcp.Addr(tcp.Server), c.tcp.Addr(tcp.Client).Addr()
+	if failed {
+		a.servers.tried(attempt{by, c.tcp.First, fmt.Sprintf("Its connection to %s was %s.", place, outcome)})
+	}
 	known := a.servers.speaks(place, a.cfg.Ports)
-	if !known && len(a.failed) == mostFailed || a.cfg.AE != "" || len(a.report.Connections) == mostConnections {
+	if !known && !failed || a.cfg.AE != "" {
 		return
 	}
 	client, server := c.tcp.Flow(tcp.Client), c.tcp.Flow(tcp.Server)
-	by, _ := c.endedBy(e)
+	closer, _ := c.endedBy(e)
 	r := &Connection{
 		Start: at(c.tcp.First), End: at(c.tcp.Last), Duration: seconds(c.tcp.First, c.tcp.Last),
-		Client: a.endpoint(c.tcp.Addr(tcp.Client)), Server: a.endpoint(place), EndedBy: by,
-		ServerName: c.hello, ClientBytes: client.Bytes, ServerBytes: server.Bytes, SYN: client.SYN, TCP: c.flows(), Packet: a.place(c.packet),
-		packet: c.packet, icmp: c.icmp,
+		Client: a.endpoint(c.tcp.Addr(tcp.Client)), Server: a.endpoint(place), Outcome: outcome, EndedBy: closer,
+		ServerName: clip(c.hello), ClientBytes: client.Bytes, ServerBytes: server.Bytes, SYN: client.SYN, TCP: c.flows(), Packet: a.place(c.packet),
+		packet: c.packet, mismatch: c.spoken[tcp.Server] == dicom.UpperLayer,
 	}
-	r.Outcome = c.outcome(e)
-	if !known {
-		if r.Outcome == refused || r.Outcome == noAnswer {
-			a.failed = append(a.failed, r)
-		}
+	if c.unreachable() {
+		r.icmp = c.icmp
+	}
+	if known {
+		a.keepConnection(r)
 		return
 	}
-	a.report.Connections = append(a.report.Connections, r)
+	if len(a.failed) == mostFailed {
+		a.failed = slices.Delete(a.failed, 0, mostFailed/2)
+	}
+	a.failed = append(a.failed, r)
+}
+
+// speaks notes that DICOM is spoken at a place, which makes connections to it that failed
+// before of interest.
+func (a *Analysis) speaks(place netip.AddrPort) *server {
+	if a.servers.places[place] == nil {
+		a.failed = slices.DeleteFunc(a.failed, func(c *Connection) bool {
+			same := c.Server.AddrPort() == place
+			if same {
+				a.keepConnection(c)
+			}
+			return same
+		})
+	}
+	return a.servers.at(place)
+}
+
+// keepConnection puts a connection into the report, or hands it on, and finds what is wrong
+// with it.
+func (a *Analysis) keepConnection(c *Connection) {
+	if a.cfg.EndedConnection != nil {
+		f := &findings{place: a.place}
+		a.judgeConnection(f, c)
+		a.cfg.EndedConnection(c, f.close(nil))
+		return
+	}
+	a.judgeConnection(&a.findings, c)
+	if len(a.report.Connections) < mostConnections {
+		a.report.Connections = append(a.report.Connections, c)
+	}
 }
 
 // outcome says what became of a connection.
@@ -58,10 +94,11 @@ func (c *conn) outcome(e tcp.End) string {
 	switch {
 	case client.SYN > 0 && server.SYN == 0 && server.Bytes == 0 && (server.RST > 0 || c.unreachable()):
 		return refused
-	case client.SYN > 0 && server.Segments == 0:
+	case client.SYN > 0 && server.Segments == 0 && client.Segments == client.SYN+client.RST: // who goes on was answered
 		return noAnswer
 	case c.spoken[tcp.Client] != dicom.Unknown:
 		return c.spoken[tcp.Client].String()
+	case c.spoken[tcp.Server] == dicom.UpperLayer: // its answer to what isn't DICOM
 	case c.spoken[tcp.Server] != dicom.Unknown: // SSH's server begins
 		return c.spoken[tcp.Server].String()
 	case client.Bytes+server.Bytes == 0:
@@ -76,19 +113,8 @@ func (c *conn) unreachable() bool {
 	return c.icmp != nil && c.icmp.from == tcp.Client && (c.icmp.kind == unreachable4 && !c.icmp.six || c.icmp.kind == unreachable6 && c.icmp.six)
 }
 
-// closeConnections finds what is wrong with connections that became no associations.
-func (a *Analysis) closeConnections() {
-	for _, c := range a.failed {
-		if a.servers[c.Server.AddrPort()] != nil {
-			a.report.Connections = append(a.report.Connections, c)
-		}
-	}
-	for _, c := range a.report.Connections {
-		a.judgeConnection(c)
-	}
-}
-
-func (a *Analysis) judgeConnection(c *Connection) {
+// judgeConnection finds what is wrong with a connection that became no association.
+func (a *Analysis) judgeConnection(f *findings, c *Connection) {
 	client := c.Client.Address.String()
 	if c.Client.Name != "" {
 		client += " (" + printable.Text(c.Client.Name) + ")"
@@ -99,18 +125,18 @@ func (a *Analysis) judgeConnection(c *Connection) {
 	}
 	found := func(o occurrence) {
 		o.subject, o.when, o.packet = client+" → "+place, c.Start.UnixNano(), c.packet
-		a.findings.add(o)
+		f.add(o)
 	}
-	port := c.Server.Port
+	server := c.Server.AddrPort()
 	switch c.Outcome {
 	case refused:
-		cause := fmt.Sprintf("Nothing listens at port %d there: the server is down, or has another port.", port)
+		cause := fmt.Sprintf("Nothing listens at port %d there: the server is down, or has another port.", server.Port())
 		if c.icmp != nil {
 			cause = fmt.Sprintf("%s answers that it can't be reached (ICMP type %d, code %d): a firewall that refuses, or a machine or network that is gone.", c.icmp.reporter, c.icmp.kind, c.icmp.code)
 		}
 		found(occurrence{
 			id: "connection-refused", severity: Problem, what: "connection refused", text: times("connection refused"), cause: cause,
-			more: func() string { return a.otherPorts(c.Server.AddrPort()) },
+			more: func() string { return a.servers.otherPorts(server) },
 		})
 	case noAnswer:
 		if c.SYN < 2 && at(a.last).Sub(c.Start) < patience { // the capture ended too soon
@@ -129,7 +155,7 @@ func (a *Analysis) judgeConnection(c *Connection) {
 			cause: "Health checks of a load balancer or monitoring do that; a client that does hangs before its request.",
 		})
 	case dicom.TLS.String():
-		a.judgeTLS(c, found)
+		judgeTLS(c, found)
 	case unknown:
 	default:
 		found(occurrence{
@@ -150,9 +176,9 @@ func times(text string) func(int64, amounts) string {
 }
 
 // judgeTLS tells a connection in TLS from one with a side that doesn't speak it.
-func (a *Analysis) judgeTLS(c *Connection, found func(occurrence)) {
-	if c.ServerBytes == 0 && c.EndedBy == tcp.Server.String() {
-		found(occurrence{id: "tls-mismatch", severity: Problem, what: "the client begins with TLS, and the server ends the connection", cause: "The server doesn't speak TLS at this port: turn it off in the client, or use the server's port for TLS."})
+func judgeTLS(c *Connection, found func(occurrence)) {
+	if c.mismatch || c.ServerBytes == 0 && c.EndedBy == tcp.Server.String() {
+		found(occurrence{id: "tls-mismatch", severity: Problem, what: "the client begins with TLS, and the server doesn't answer that", cause: "The server doesn't speak TLS at this port: turn it off in the client, or use the server's port for TLS."})
 		found(occurrence{id: "not-dicom", severity: Problem, what: "TLS at a port for DICOM in clear", text: times("TLS at a port for DICOM in clear"), cause: "See tls-mismatch."})
 		return
 	}
@@ -167,19 +193,4 @@ func (a *Analysis) judgeTLS(c *Connection, found func(occurrence)) {
 		},
 		cause: "What is said in TLS can't be read here; how long it took, and how much it was, can.",
 	})
-}
-
-// otherPorts names the ports of a machine at which DICOM is spoken.
-func (a *Analysis) otherPorts(place netip.AddrPort) string {
-	var ports []string
-	for other := range a.servers {
-		if other.Addr() == place.Addr() && other != place {
-			ports = append(ports, strconv.Itoa(int(other.Port())))
-		}
-	}
-	if len(ports) == 0 {
-		return ""
-	}
-	slices.Sort(ports)
-	return "DICOM is spoken at its port " + strings.Join(ports, ", ") + "."
 }

@@ -119,7 +119,9 @@ func TestCorpus(t *testing.T) {
 	all, dir := corpus(t)
 	for name, want := range all.Captures {
 		t.Run(strings.TrimSuffix(name, ".pcap"), func(t *testing.T) {
-			r := analyze(t, nil, filepath.Join(dir, name))
+			r := analyze(t, &diagnosis.Config{Operations: true}, filepath.Join(dir, name))
+			holds(t, r)
+			balanced(t, r)
 			require.Len(t, r.Associations, len(want.Wire.Associations))
 			for n, w := range want.Wire.Associations {
 				compare(t, &w, r.Associations[n])

@@ -2,12 +2,23 @@
 // captures: associations, what was done in them and how long it took, connections that
 // became none, and findings: what is wrong, in plain words, with the likely cause.
 //
-//	a := diagnosis.New(nil)
+//	a := diagnosis.New(&diagnosis.Config{Operations: true})
 //	f := a.File("capture.pcapng")
 //	for … {
 //		a.Add(f, packet) // in the order of time; files may alternate
 //	}
 //	report := a.Close()
+//
+// A report has all associations, and each operation of them if Config.Operations asks for
+// it. Who can't keep that, for the captures are those of months or go on, takes what has
+// ended as it ends:
+//
+//	a := diagnosis.New(&diagnosis.Config{
+//		MaxIdle:         26 * time.Hour,
+//		Ended:           func(as *diagnosis.Association, found []*diagnosis.Finding) { … },
+//		EndedConnection: func(c *diagnosis.Connection, found []*diagnosis.Finding) { … },
+//		Found:           func(f *diagnosis.Finding) { … },
+//	})
 //
 // TCP is followed by internal/tcp, the protocol is read by internal/dicom; what is here is
 // the sense of it. Ports tell nothing: a stream is DICOM by what it says. Where there is

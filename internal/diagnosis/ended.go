@@ -9,10 +9,9 @@ import (
 
 // ended takes an association that has ended.
 func (a *Analysis) ended(as *association, e ending) {
-	r := &as.Association
-	if place := r.Server.AddrPort(); as.talk.opened {
-		as.talk.opened = false
-		a.servers.at(place).closed(as.caller())
+	r := as.Association
+	if r.Result == Rejected {
+		a.servers.tried(attempt{r.Client.Address, r.Start.UnixNano(), fmt.Sprintf("It was rejected by %s: %s.", r.Server.AddrPort(), r.Reject.Text)})
 	}
 	if a.cfg.AE != "" && r.CallingAE != a.cfg.AE && r.CalledAE != a.cfg.AE {
 		return
@@ -48,10 +47,10 @@ type judge struct {
 
 // found notes an occurrence at the association's beginning, unless it says where it is.
 func (j *judge) found(o occurrence) {
-	r := &j.as.Association
+	r := j.as.Association
 	o.about, o.subject = r, j.subject
 	if o.packet == 0 {
-		o.packet = j.as.talk.conn.packet
+		o.packet = j.as.packet
 	}
 	if o.when == 0 {
 		o.when = r.Start.UnixNano()

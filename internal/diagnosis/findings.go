@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -16,8 +17,11 @@ const (
 type occurrence struct {
 	id       string
 	severity Severity
+	count    int64        // how often it did, 0 for once
 	when     int64        // nanoseconds since the epoch
+	last     int64        // when the last time, 0 for the same
 	packet   int64        // where it shows
+	packets  []int64      // likewise, where it occurred more than once
 	about    *Association // nil for none
 
 	// subject is between whom it is. Occurrences are one finding if id, subject and what
@@ -65,18 +69,23 @@ func (f *findings) add(o occurrence) {
 		f.groups[key] = g
 		f.order = append(f.order, g)
 	}
-	g.Count++
+	g.Count += max(1, o.count)
 	g.total.add(o.amounts)
-	if when := at(o.when); when.Before(g.First) {
-		g.First = when
-	} else if when.After(g.Last) {
-		g.Last = when
+	if first := at(o.when); first.Before(g.First) {
+		g.First = first
 	}
-	if o.about != nil && len(g.about) < mostAssociations {
+	if last := at(max(o.when, o.last)); last.After(g.Last) {
+		g.Last = last
+	}
+	if o.about != nil && len(g.about) < mostAssociations && !slices.Contains(g.about, o.about) {
 		g.about = append(g.about, o.about)
 	}
-	if len(g.Evidence) < mostEvidence {
-		g.Evidence = append(g.Evidence, f.place(o.packet))
+	packets := o.packets
+	if len(packets) == 0 {
+		packets = []int64{o.packet}
+	}
+	for _, packet := range packets[:min(len(packets), mostEvidence-len(g.Evidence))] {
+		g.Evidence = append(g.Evidence, f.place(packet))
 	}
 }
 
@@ -116,4 +125,10 @@ func (f *findings) close(all []*Association) []*Finding {
 		return x.First.Compare(y.First)
 	})
 	return list
+}
+
+// worst orders severities.
+func worst(x, y Severity) int {
+	rank := map[Severity]int{Problem: 0, Warning: 1, Info: 2}
+	return cmp.Compare(rank[x], rank[y])
 }

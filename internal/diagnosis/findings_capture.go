@@ -1,26 +1,33 @@
 package diagnosis
 
-import "fmt"
+import (
+	"fmt"
+
+	"netcap/internal/tcp"
+)
 
 // capture finds what the capture lacks of an association.
 func (j *judge) capture() {
 	as := j.as
-	a := j.analysis
-	r := &as.Association
-	if as.joined {
+	r := as.Association
+	if as.joined && !as.talk.tcp.Certain {
 		j.found(occurrence{
 			id: "capture-starts-in-association", severity: Info, what: "the capture begins in the middle of the association",
 			cause: "AE titles and presentation contexts are not known, and numbers are the least. A capture that runs all the time has the beginning too.",
 		})
 	}
-	if r.Outcome == CutOff || r.Outcome == Open {
+	if _, gone := j.gone(); (r.Outcome == CutOff || r.Outcome == Open) && !gone {
 		what := "the association is open at the end of the capture"
-		if r.Outcome == CutOff {
+		switch how := j.ending.How; {
+		case how == tcp.Replaced:
+			what = "the end of the association isn't in the capture"
+		case how == tcp.Expired || how == tcp.Evicted:
+			what = "nothing is heard of the association any more"
+		case r.Outcome == CutOff:
 			what = "the capture ends in the middle of the association"
 		}
 		j.found(occurrence{id: "capture-ends-in-association", severity: Info, when: r.End.UnixNano(), what: what, cause: "Numbers are those until then."})
 	}
-	_ = a
 	if lost := r.TCP.Client.Lost + r.TCP.Server.Lost; lost > 0 {
 		j.found(occurrence{
 			id: "capture-gap", severity: Warning, what: "the capture lacks bytes that arrived", amounts: amounts{float64(lost)},

@@ -79,8 +79,22 @@ const patience = 5e9
 func (j *judge) unanswered() {
 	as, e := j.as, j.ending
 	waited := as.talk.tcp.Last - as.asked
+	if e.by == "" { // it still waits
+		waited = j.analysis.last - as.asked
+	}
+	answer := as.talk.spoken[tcp.Server]
 	switch {
-	case as.asked == 0 || as.Abort != nil:
+	case answer == dicom.TLS:
+		j.found(occurrence{
+			id: "tls-mismatch", severity: Problem, when: as.asked, what: "the request is in clear, and the server answers with TLS",
+			cause: "The server expects TLS at this port: turn it on in the client, or use the server's port for DICOM in clear.",
+		})
+	case answer.Foreign():
+		j.found(occurrence{
+			id: "not-dicom", severity: Problem, when: as.asked, what: fmt.Sprintf("the request is answered in %s", answer),
+			cause: "Another service listens at this port: the client has a wrong port, or a wrong address.",
+		})
+	case as.asked == 0 || as.Abort != nil || as.talk.lacks[tcp.Server]:
 	case e.by == tcp.Server.String():
 		j.found(occurrence{
 			id: "closed-without-answer", severity: Problem, when: as.asked,
@@ -125,24 +139,19 @@ func (j *judge) contexts() {
 	// to a client that then does nothing with it.
 	missing := slices.DeleteFunc(slices.Clone(refused), func(c Context) bool {
 		same := func(x Context) bool { return x.AbstractSyntax == c.AbstractSyntax }
-		return slices.ContainsFunc(accepted, same) && (!compressed(c) || as.used(c.AbstractSyntax))
+		return slices.ContainsFunc(accepted, same) && (!compressed(c) || slices.Contains(as.tally.classes, c.AbstractSyntax))
 	})
 	if len(missing) == 0 {
 		return
 	}
 	severity := Warning
-	if as.Outcome == Released && len(as.operations) > 0 { // the client had what it needs
+	if as.Outcome == Released && as.tally.last != "" { // the client had what it needs
 		severity = Info
 	}
 	j.found(occurrence{
 		id: "context-refused", severity: severity, when: as.answered,
 		what: "presentation contexts refused: " + listed(missing), cause: remedy(missing),
 	})
-}
-
-// used reports whether there was an operation of a SOP class.
-func (as *association) used(class string) bool {
-	return slices.ContainsFunc(as.operations, func(o *operation) bool { return o.SOPClass == class })
 }
 
 // compressed reports whether a context is for compressed data sets only, and a client may
@@ -157,6 +166,9 @@ func compressed(c Context) bool {
 	})
 }
 
+// mostListed is how many names fit into a sentence.
+const mostListed = 4
+
 // listed names contexts, as many as fit into a sentence.
 func listed(contexts []Context) string {
 	var names []string
@@ -164,8 +176,11 @@ func listed(contexts []Context) string {
 		name := c.Name
 		if c.Result == dicom.ContextTransferSyntaxes.String() {
 			var syntaxes []string
-			for _, uid := range c.TransferSyntaxes {
+			for _, uid := range c.TransferSyntaxes[:min(len(c.TransferSyntaxes), mostListed)] {
 				syntaxes = append(syntaxes, dicom.UIDName(uid))
+			}
+			if more := len(c.TransferSyntaxes) - mostListed; more > 0 {
+				syntaxes = append(syntaxes, fmt.Sprintf("%d others", more))
 			}
 			name += " as " + strings.Join(syntaxes, " or ")
 		}
@@ -174,9 +189,8 @@ func listed(contexts []Context) string {
 			names = append(names, name)
 		}
 	}
-	const most = 4
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	if len(names) > mostListed {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostListed], ", "), len(names)-mostListed)
 	}
 	return strings.Join(names, ", ")
 }

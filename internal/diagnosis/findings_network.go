@@ -25,8 +25,10 @@ const (
 func (j *judge) network() {
 	j.maxPDU()
 	j.slowResponse()
-	j.zeroWindows()
 	j.nagle()
+	if r := j.as.Association; r.TCP.Client.Lost+r.TCP.Server.Lost == 0 { // it may have been opened again in what is lost
+		j.zeroWindows()
+	}
 	// Of what the capture has only in part nothing is said about the network.
 	if !j.as.Incomplete && !j.as.joined {
 		j.retransmissions()
@@ -37,7 +39,7 @@ func (j *judge) network() {
 func (j *judge) maxPDU() {
 	as := j.as
 	for _, s := range []tcp.Side{tcp.Client, tcp.Server} {
-		most := as.applications[s].MaxPDU
+		most := as.application(s).MaxPDU
 		if most == nil || *most == 0 || *most >= smallPDU || as.talk.tcp.Flow(s.Other()).Bytes < muchData || as.oversized != nil {
 			continue
 		}
@@ -51,21 +53,8 @@ func (j *judge) maxPDU() {
 
 func (j *judge) slowResponse() {
 	as := j.as
-	var longest *operation
-	slow, all := 0, 0
-	for _, o := range as.operations {
-		if o.Response == nil || o.Kind == "C-MOVE" || o.Kind == "C-GET" { // which last as long as what they ask for
-			continue
-		}
-		all++
-		if *o.Response > slowResponse {
-			slow++
-		}
-		if longest == nil || *o.Response > *longest.Response {
-			longest = o
-		}
-	}
 	// The 95th percentile is above the bound if more than a twentieth is.
+	slow, all, longest := as.tally.slow, as.tally.answered, as.tally.slowest
 	if slow*20 <= all {
 		return
 	}
@@ -75,11 +64,11 @@ func (j *judge) slowResponse() {
 	}
 	j.found(occurrence{
 		id: "slow-response", severity: Warning, when: longest.sent, packet: longest.packet,
-		what: "the " + by + " is slow to answer", amounts: amounts{float64(slow), float64(all), *longest.Response},
+		what: "the " + by + " is slow to answer", amounts: amounts{float64(slow), float64(all), longest.seconds},
 		text: func(_ int64, total amounts) string {
 			return fmt.Sprintf("the %s is slow to answer: %.0f of %.0f operations took it more than %s, the longest %s", by, total[0], total[1], span(slowResponse), span(total[2]))
 		},
-		cause: fmt.Sprintf("It has the whole request, and the time passes there: a slow disk or database, or too much else to do. The network has no part in it (%s).", longest.Kind),
+		cause: fmt.Sprintf("It has the whole request, and the time passes there: a slow disk or database, or too much else to do. The network has no part in it (%s).", longest.kind),
 	})
 }
 
@@ -126,16 +115,22 @@ func (j *judge) nagle() {
 	})
 }
 
-// lossy counts the retransmissions of a side that tell of a loss.
-func lossy(f *tcp.Flow) (before, after int64) {
-	return f.LateResent, max(0, f.Resent-f.Needless-f.ResentClosed)
+// lossy counts the retransmissions of a side that tell of a loss: what is sent again to a
+// side that is gone tells of that.
+func (j *judge) lossy(s tcp.Side) (before, after int64) {
+	f := j.as.talk.tcp.Flow(s)
+	after = f.Resent - f.Needless - f.ResentClosed
+	if silent, gone := j.gone(); gone && silent != s {
+		after -= f.Unanswered
+	}
+	return f.LateResent, max(0, after)
 }
 
 func (j *judge) retransmissions() {
 	c := j.as.talk.tcp
 	for _, s := range []tcp.Side{tcp.Client, tcp.Server} {
 		f := c.Flow(s)
-		before, after := lossy(f)
+		before, after := j.lossy(s)
 		if n := before + after; n < fewResent || float64(n) < resentShare*float64(f.Segments) {
 			continue
 		}
@@ -159,12 +154,7 @@ func (j *judge) slowTransfer() {
 	as := j.as
 	t := as.Time
 	took := t.Sending + t.Retransmission + t.ZeroWindow + t.Nagle
-	var bytes int64
-	for _, o := range as.operations {
-		if o.by == tcp.Client {
-			bytes += o.Bytes
-		}
-	}
+	bytes := as.tally.clientBytes
 	if bytes < longTransferOf || took < longTransfer || float64(bytes)/took >= slowTransfer {
 		return
 	}

@@ -1,15 +1,17 @@
 package diagnosis
 
 import (
+	"fmt"
 	"slices"
 
 	"netcap/internal/dicom"
+	"netcap/internal/printable"
 	"netcap/internal/tcp"
 )
 
 // operation is one that is under way, or was.
 type operation struct {
-	Operation
+	*Operation
 	by     tcp.Side
 	field  dicom.CommandField
 	status dicom.Status // of the last response
@@ -18,21 +20,27 @@ type operation struct {
 	// Times, in nanoseconds since the epoch, 0 for what isn't in the capture: of the
 	// request's first and last byte, and of the first response's first byte.
 	begun, sent, responding int64
+
+	answered bool  // for good, though the request isn't complete
+	hindered int64 // the clock's when the request was sent; from the response on, what came to it in between
 }
+
+// mostKept bounds the operations of an association that are kept, if they are asked for.
+const mostKept = 1_000_000
 
 // mostOpen is how many operations of an association are under way at once at most, as
 // far as they are remembered. By the standard it is one, or what was negotiated.
-const mostOpen = 1024
+const mostOpen = 128
 
 // request notes a request, the command set of which has just come.
 func (p *peer) request(as *association, c *dicom.Command) {
 	o := &operation{by: p.side, field: c.Field, packet: p.messagePacket, begun: p.message}
-	o.Operation = Operation{
+	o.Operation = &Operation{
 		Kind: kind(c.Field), MessageID: int(c.MessageID), By: p.side.String(), Context: int(c.Context),
-		SOPClass: as.intern(c.SOPClass()), Start: at(p.message), Destination: c.MoveDestination, Packet: p.talk.analysis.place(p.messagePacket),
+		SOPClass: as.intern(c.SOPClass()), Start: at(p.message), Destination: as.intern(c.MoveDestination), Packet: p.talk.analysis.place(p.messagePacket),
 	}
 	if p.talk.analysis.cfg.Instances {
-		o.Instance = c.SOPInstance()
+		o.Instance = clip(c.SOPInstance())
 	}
 	as.add(o)
 	p.operation, p.response = o, false
@@ -43,7 +51,7 @@ func (p *peer) respond(as *association, c *dicom.Command) {
 	o := as.find(p.side.Other(), c.RespondedTo)
 	if o == nil || o.Kind != kind(c.Field) {
 		o = &operation{by: p.side.Other(), field: c.Field.Request(), packet: p.messagePacket}
-		o.Operation = Operation{
+		o.Operation = &Operation{
 			Kind: kind(c.Field), MessageID: int(c.RespondedTo), By: p.side.Other().String(), Context: int(c.Context),
 			SOPClass: as.intern(c.SOPClass()), Start: at(p.message), RequestMissing: true, Packet: p.talk.analysis.place(p.messagePacket),
 		}
@@ -56,8 +64,8 @@ func (p *peer) respond(as *association, c *dicom.Command) {
 	}
 	category := c.Status.Category()
 	o.status = c.Status
-	o.Status, o.Category = c.Status.String(), category.String()
-	o.Text, o.Comment = c.Status.Text(o.field), c.ErrorComment
+	o.Status, o.Category = as.intern(c.Status.String()), category.String()
+	o.Text, o.Comment = c.Status.Text(o.field), clip(c.ErrorComment)
 	if p.final = category != dicom.CategoryPending; !p.final {
 		o.Pending++
 	}
@@ -73,51 +81,94 @@ func (p *peer) answered(o *operation) {
 		o.responding = p.message
 		if o.sent != 0 {
 			o.FirstByte, o.Response = since(o.sent, p.message), since(o.sent, now)
-			as.responses = append(as.responses, *o.Response)
+			o.hindered = p.talk.clock.hindered() - o.hindered
+			as.tally.responded(o)
 		}
 	}
-	if p.final {
-		if o.sent != 0 {
-			o.Total = since(o.sent, now)
-		}
-		as.done(o)
+	if !p.final {
+		return
 	}
+	if o.sent != 0 {
+		o.Total = since(o.sent, now)
+	}
+	if asker := p.talk.peers[o.by]; asker.operation == o && asker.inMessage {
+		if !asker.lost {
+			o.answered = true // before all of the request was sent
+			return
+		}
+		asker.inMessage, asker.operation = false, nil // its end isn't in the capture
+	}
+	as.endOperation(o)
 }
 
 // add begins an operation.
 func (as *association) add(o *operation) {
 	if len(as.open) == mostOpen { // as no application does
-		as.open = slices.Delete(as.open, 0, 1)
+		as.endOperation(as.open[0])
 	}
 	as.open = append(as.open, o)
-	as.operations = append(as.operations, o)
+	as.tally.begun(o)
+	if as.talk.analysis.cfg.Operations && len(as.Operations) < mostKept {
+		as.Operations = append(as.Operations, o.Operation)
+	}
 }
 
-// find returns the operation under way that a side asked for by a message ID, the latest
-// one if they aren't told apart.
+// find returns the operation under way that a side asked for by a message ID. Of several,
+// which the standard forbids, it is the one that was asked for first, unless the capture may
+// lack the answer to that.
 func (as *association) find(by tcp.Side, id uint16) *operation {
-	for _, o := range slices.Backward(as.open) {
+	var found *operation
+	for _, o := range as.open {
 		if o.by == by && o.MessageID == int(id) {
-			return o
+			found = o
+			if !as.Incomplete && as.talk.gaps == 0 {
+				break
+			}
 		}
 	}
-	return nil
+	return found
 }
 
-func (as *association) done(o *operation) {
-	if n := slices.Index(as.open, o); n >= 0 {
-		as.open = slices.Delete(as.open, n, n+1)
+// endOperation comes when nothing more is expected of an operation: it was answered, or
+// the association ended, or there are too many.
+func (as *association) endOperation(o *operation) {
+	n := slices.Index(as.open, o)
+	if n < 0 {
+		return
 	}
+	as.open = slices.Delete(as.open, n, n+1)
+	if o.sent == 0 && !o.RequestMissing {
+		o.Cut = true // not all of it was sent, or captured
+	}
+	as.tally.ended(o)
 }
 
 // awaits reports whether an answer to a side's request is due.
 func (as *association) awaits(s tcp.Side) bool {
-	for _, o := range as.open {
-		if o.by == s {
-			return true
-		}
+	return slices.ContainsFunc(as.open, func(o *operation) bool { return o.by == s })
+}
+
+// failed says what went wrong with an operation.
+func (o *operation) failed(withComment bool) string {
+	what := fmt.Sprintf("%s %s", o.Kind, o.Status)
+	if o.Text != "" {
+		what += " (" + o.Text + ")"
 	}
-	return false
+	if o.Destination != "" {
+		what += ", to " + printable.Text(o.Destination)
+	}
+	if o.Comment != "" && withComment {
+		what += ": " + printable.Text(o.Comment)
+	}
+	return what
+}
+
+// when is when an operation was answered, or else when it began.
+func (o *operation) when() int64 {
+	if o.responding != 0 {
+		return o.responding
+	}
+	return o.begun
 }
 
 // kind names an operation.

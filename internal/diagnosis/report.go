@@ -97,7 +97,10 @@ type Association struct {
 	Identity string    `json:"identity"`
 	Contexts []Context `json:"contexts"`
 
+	// Operations are there if they are asked for, up to a million of an association, in
+	// the order of their requests. Summary counts them all.
 	Operations []*Operation `json:"operations"`
+	Summary    []Count      `json:"summary"`
 	// Bytes are those of data sets, in both directions.
 	Bytes int64 `json:"bytes"`
 	// Rate is bytes a second of the client's data sets, over the time that sending them
@@ -151,6 +154,17 @@ type Context struct {
 	TransferSyntaxes []string `json:"transfer_syntaxes"`
 	Result           string   `json:"result"`   // of PS3.8 table 9-18, "" if it isn't known
 	Accepted         string   `json:"accepted"` // transfer syntax, "" for none
+}
+
+// Count is how many operations of an association there were of a kind, with a status.
+type Count struct {
+	Kind          string `json:"kind"`     // as in Operation, as are the others; other if there are too many kinds
+	By            string `json:"by"`       // client or server
+	Status        string `json:"status"`   // "" for those that weren't answered
+	Category      string `json:"category"` // "" likewise
+	Operations    int64  `json:"operations"`
+	Bytes         int64  `json:"bytes"`
+	ResponseBytes int64  `json:"response_bytes"`
 }
 
 // An Operation is a request and its responses.
@@ -241,7 +255,9 @@ type Flow struct {
 	Missing int64 `json:"missing"`
 }
 
-// Times is where the time of an association went. Each instant counts once.
+// Times is where the time of an association went. Each instant counts once, at what is first
+// of: a pause, while there is anything to do; the client's request for the association, its
+// sending of a request, the server's work. The parts add up to the duration.
 type Times struct {
 	Connect        float64 `json:"connect"`        // from the SYN on
 	Negotiate      float64 `json:"negotiate"`      // until the association is accepted or not
@@ -272,8 +288,9 @@ type Connection struct {
 	TCP         TCP    `json:"tcp"`
 	Packet      Place  `json:"packet"`
 
-	packet int64
-	icmp   *icmpError
+	packet   int64
+	icmp     *icmpError // that the server can't be reached; nil for none
+	mismatch bool       // the server answered in DICOM what isn't
 }
 
 // An Entry is an association that has ended, with what is wrong with it: a line of the

@@ -1,14 +1,25 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"netcap/internal/printable"
 )
+
+// servers are the places where DICOM was spoken by now, and who spoke it.
+type servers struct {
+	places map[netip.AddrPort]*server
+	hosts  map[netip.Addr]bool // of both sides
+	// attempts are the last connections of such hosts that came to nothing, the oldest
+	// first.
+	attempts []attempt
+}
 
 // server is a place where DICOM was spoken.
 type server struct {
@@ -16,22 +27,88 @@ type server struct {
 	open   map[string]int  // associations by who called, those that are open now
 }
 
-// servers are those known by now.
-type servers map[netip.AddrPort]*server
+// attempt is a connection that was refused or not answered, or an association that was
+// rejected.
+type attempt struct {
+	by   netip.Addr
+	when int64
+	text string
+}
 
-// mostKnown bounds the titles and callers that are remembered of a server.
-const mostKnown = 100
+// Bounds of what is remembered: of places, of the titles and callers of each, and of
+// attempts.
+const (
+	mostPlaces   = 10_000
+	mostKnown    = 100
+	mostAttempts = 1000
+)
 
-func (s servers) at(place netip.AddrPort) *server {
-	if s[place] == nil {
-		s[place] = &server{titles: make(map[string]bool), open: make(map[string]int)}
+// at is what is known of a place, where DICOM is spoken.
+func (s *servers) at(place netip.AddrPort) *server {
+	if known := s.places[place]; known != nil {
+		return known
 	}
-	return s[place]
+	known := &server{titles: make(map[string]bool), open: make(map[string]int)}
+	if len(s.places) < mostPlaces {
+		s.places[place] = known
+	}
+	return known
+}
+
+// heard notes hosts that speak DICOM.
+func (s *servers) heard(hosts ...netip.Addr) {
+	for _, host := range hosts {
+		if len(s.hosts) < mostPlaces {
+			s.hosts[host] = true
+		}
+	}
 }
 
 // speaks reports whether DICOM is spoken at a place: it was, or its port is for that.
-func (s servers) speaks(place netip.AddrPort, ports []uint16) bool {
-	return s[place] != nil || isDICOMPort(place.Port()) || slices.Contains(ports, place.Port())
+func (s *servers) speaks(place netip.AddrPort, ports []uint16) bool {
+	return s.places[place] != nil || isDICOMPort(place.Port()) || slices.Contains(ports, place.Port())
+}
+
+// tried notes an attempt.
+func (s *servers) tried(a attempt) {
+	if !s.hosts[a.by] {
+		return
+	}
+	if len(s.attempts) == mostAttempts {
+		s.attempts = slices.Delete(s.attempts, 0, mostAttempts/2)
+	}
+	s.attempts = append(s.attempts, a)
+}
+
+// attempt says what came of the first connection that a host tried in some time, "" if none
+// failed.
+func (s *servers) attempt(by netip.Addr, from, to int64) string {
+	for _, a := range s.attempts {
+		if a.by == by && a.when >= from && a.when <= to {
+			return a.text
+		}
+	}
+	return ""
+}
+
+// otherPorts names the ports of a machine at which DICOM is spoken.
+func (s *servers) otherPorts(place netip.AddrPort) string {
+	var ports []uint16
+	for other := range s.places {
+		if other.Addr() == place.Addr() && other != place {
+			ports = append(ports, other.Port())
+		}
+	}
+	const most = 5
+	if len(ports) == 0 || len(ports) > most { // so many aren't servers' ports
+		return ""
+	}
+	slices.Sort(ports)
+	var names []string
+	for _, port := range ports {
+		names = append(names, strconv.Itoa(int(port)))
+	}
+	return "DICOM is spoken at its port " + strings.Join(names, ", ") + "."
 }
 
 func (s *server) accepted(title string) {
@@ -61,18 +138,22 @@ func (s *server) known() string {
 	}
 	var names []string
 	for _, title := range slices.Sorted(maps.Keys(s.titles)) {
-		names = append(names, printable.Text(title))
+		if names = append(names, printable.Text(title)); len(names) == 10 {
+			break
+		}
 	}
 	return "Known here: " + strings.Join(names, ", ") + "."
 }
 
-// holders says who has associations open.
+// holders says who has associations open, and how many.
 func (s *server) holders() string {
 	if len(s.open) == 0 {
 		return ""
 	}
 	var names []string
-	for _, caller := range slices.SortedFunc(maps.Keys(s.open), func(x, y string) int { return s.open[y] - s.open[x] }) {
+	for _, caller := range slices.SortedFunc(maps.Keys(s.open), func(x, y string) int {
+		return cmp.Or(cmp.Compare(s.open[y], s.open[x]), cmp.Compare(x, y))
+	}) {
 		names = append(names, fmt.Sprintf("%d by %s", s.open[caller], printable.Text(caller)))
 		if len(names) == 5 {
 			break

@@ -26,6 +26,9 @@ func (k Kind) String() string {
 	}, int(k), "kind ")
 }
 
+// Foreign reports whether it is a protocol other than DICOM, and not one that precedes it.
+func (k Kind) Foreign() bool { return k == TLS || k == HTTP || k == SSH || k == HL7 }
+
 // Detect tells by the first bytes of a segment what its stream is, on any port. They are
 // those at the beginning of the stream, or, for DICOM, those of any segment.
 func Detect(b []byte) Kind {
@@ -73,4 +76,24 @@ func isHTTP(b []byte) bool {
 		return true
 	}
 	return false
+}
+
+// BehindProxyProtocol returns what is behind the header of HAProxy's PROXY protocol, of
+// either version, that b begins with, and nil if it doesn't or there is nothing behind it.
+func BehindProxyProtocol(b []byte) []byte {
+	if Detect(b) != ProxyProtocol {
+		return nil
+	}
+	if b[0] == 'P' {
+		_, rest, _ := bytes.Cut(b, []byte("\r\n"))
+		return rest
+	}
+	const fixed = 16 // signature, version and command, protocol, length of what follows
+	if len(b) < fixed {
+		return nil
+	}
+	if size := fixed + int(binary.BigEndian.Uint16(b[fixed-2:])); size < len(b) {
+		return b[size:]
+	}
+	return nil
 }

@@ -298,3 +298,18 @@ func TestNamesOfNumbers(t *testing.T) {
 		assert.Equal(t, name, is.String())
 	}
 }
+
+// TestBehindProxyProtocol has both versions of HAProxy's PROXY protocol before a request.
+func TestBehindProxyProtocol(t *testing.T) {
+	v2 := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x0a\x00\x00\x0b\x0a\x00\x00\x02\x9c\x41\x00\x68")
+	for header, want := range map[string]string{
+		"PROXY TCP4 10.0.0.11 10.0.0.2 40001 104\r\n": "request",
+		"PROXY UNKNOWN\r\n":                           "request",
+		string(v2):                                    "request",
+		string(v2[:15]):                               "", // not all of it
+		"PROXY TCP4 10.0.0.11":                        "",
+		"GET / HTTP/1.1\r\n":                          "",
+	} {
+		assert.Equal(t, want, string(BehindProxyProtocol([]byte(header+want))))
+	}
+}

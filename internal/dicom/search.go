@@ -32,6 +32,9 @@ func (d *Decoder) search(b []byte) []byte {
 	return nil
 }
 
+// applicationContext is that of DICOM, PS3.7 section A.2.1.
+const applicationContext = "1.2.840.10008.3.1.1.1"
+
 type looks uint8
 
 const (
@@ -97,11 +100,15 @@ func pdataLikeness(length int64, body []byte) looks {
 }
 
 // PlausibleAssociate reports whether the body of an A-ASSOCIATE-RQ or -AC may begin as b
-// does: with the version, titles without control characters, and the application context,
-// as far as they are there, which the version must be.
+// does: with the version, which must be there, titles without control characters, and the
+// application context, as far as they are there. With the application context of DICOM
+// titles may be anything.
 func PlausibleAssociate(b []byte) bool {
 	if b[1]&1 == 0 || b[2] != 0 || b[3] != 0 {
 		return false
+	}
+	if kind, uid, _, whole := nextItem(b[min(len(b), AssociateSize):]); whole && kind == itemApplicationContext && string(uid) == applicationContext {
+		return true
 	}
 	for _, c := range b[calledAt:min(len(b), TitlesSize)] {
 		// Titles are of the default repertoire, but sites use others.

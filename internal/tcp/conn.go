@@ -111,10 +111,11 @@ const (
 	Reset          // by a RST
 	Replaced       // another began between the same ports, and the end wasn't captured
 	Evicted        // too many are open, and it was idle for longest
+	Expired        // nothing was heard of it for too long
 	CaptureEnd     // it was open, or waited for an answer, when the capture ended
 )
 
-// String is "finished", "reset", "replaced", "evicted" or "capture end".
+// String is "finished", "reset", "replaced", "evicted", "expired" or "capture end".
 func (h How) String() string {
 	switch h {
 	case Finished:
@@ -125,6 +126,8 @@ func (h How) String() string {
 		return "replaced"
 	case Evicted:
 		return "evicted"
+	case Expired:
+		return "expired"
 	case CaptureEnd:
 		return "capture end"
 	}
@@ -162,7 +165,8 @@ type Conn struct {
 	due     int64 // when a closing one ends
 	ended   bool
 
-	newer, older *Conn // in the order of their last segments
+	list         *list // that it is in
+	newer, older *Conn // in that
 }
 
 // Addr is where a side is.

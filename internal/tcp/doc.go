@@ -19,8 +19,7 @@
 //
 // It knows nothing of what is said in a connection, and stores nothing of it: bytes are
 // handed to a Handler as they come. Only what is captured behind a hole waits for what is
-// missing, up to 64 KiB and 128 segments of a direction; then the hole is given up and the
-// stream goes on.
+// missing, up to 1 MiB of a direction; then the hole is given up and the stream goes on.
 //
 // # What came twice, or late
 //
@@ -51,8 +50,9 @@
 //
 // A connection ends when both sides' FIN are acknowledged, or by a RST, and takes what comes
 // late for two seconds more, by the capture's clock; then the Handler is told. What comes
-// still later is passed over, for two minutes. Idle connections stay: one that nothing
-// was heard of for hours may be waited for by both sides.
+// still later is passed over, for two minutes. Idle connections stay, unless Config has a
+// limit: one that nothing was heard of for hours may be waited for by both sides. A SYN
+// that isn't answered is given up three minutes after it was last sent.
 //
 // # Pauses
 //

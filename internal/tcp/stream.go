@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// What waits behind the holes of a direction at most.
+// maxParked is how many bytes wait behind the holes of a direction at most, and overhead how
+// many are counted for each segment of them beside its payload. What a sender has under way
+// when one of its segments was lost is no more than that, on all but the longest lines.
 const (
-	maxParkedBytes    = 64 << 10
-	maxParkedSegments = 128
+	maxParked = 1 << 20
+	overhead  = 512
 )
 
 // An acknowledgement of bytes that the capture doesn't hold may be before them in it, where
@@ -43,7 +45,7 @@ func (c *Conn) insert(t *Tracker, d int, s *Segment, seq uint32, length int) {
 	h.finish()
 	if len(h.parked) > 0 {
 		c.drain(t, d)
-		for len(h.parked) > 0 && (h.parkedBytes > maxParkedBytes || len(h.parked) > maxParkedSegments || t.parked > t.cfg.MaxParked) {
+		for len(h.parked) > 0 && (h.parkedBytes > maxParked || t.parked > t.cfg.MaxParked) {
 			c.giveUp(t, d, s.Time, h.parked[0].seq)
 		}
 	}
@@ -100,7 +102,11 @@ func (c *Conn) missing(d int, at int64, n int64, why Why) {
 func (c *Conn) park(t *Tracker, d int, s *Segment, seq uint32, length int) {
 	h := &c.half[d]
 	from, to := seq, seq+uint32(length)
-	for i := 0; i < len(h.parked) && distance(to, from) > 0; i++ {
+	first := len(h.parked) // of those that don't end before it
+	for first > 0 && distance(h.parked[first-1].end(), from) > 0 {
+		first--
+	}
+	for i := first; i < len(h.parked) && distance(to, from) > 0; i++ {
 		p := &h.parked[i]
 		if distance(p.seq, from) > 0 {
 			before := p.seq
@@ -126,8 +132,8 @@ func (h *half) piece(t *Tracker, s *Segment, seq, from, to uint32) parked {
 	b = b[:min(len(b), distance(to, from))]
 	p := parked{*s, from, distance(to, from)}
 	p.segment.Payload = bytes.Clone(b)
-	h.parkedBytes += len(b)
-	t.parked += len(b)
+	h.parkedBytes += overhead + len(b)
+	t.parked += overhead + len(b)
 	return p
 }
 
@@ -142,8 +148,8 @@ func (c *Conn) drain(t *Tracker, d int) {
 			break
 		}
 		b := p.segment.Payload
-		h.parkedBytes -= len(b)
-		t.parked -= len(b)
+		h.parkedBytes -= overhead + len(b)
+		t.parked -= overhead + len(b)
 		if done < p.length {
 			c.deliver(d, &p.segment, b[min(done, len(b)):], p.length-done)
 		}

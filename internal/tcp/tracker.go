@@ -16,9 +16,13 @@ type Config struct {
 	// MaxConnections is how many connections are known at once, 100,000 if it is 0: of
 	// more, the one that was idle for longest is ended as Evicted. One takes some 3 KiB.
 	MaxConnections int
+	// MaxIdle is after how long, in nanoseconds of the capture's time, a connection that
+	// nothing is heard of ends as Expired: never if it is 0. One that was never answered
+	// does so after three minutes in any case: programs have given up by then.
+	MaxIdle int64
 	// MaxParked is how many bytes wait behind holes, of all connections together: 32 MiB
-	// if it is 0. Beyond, holes are given up as they come. Of one direction there are
-	// never more than 64 KiB, and 128 segments.
+	// if it is 0, with 512 bytes for each segment. Beyond, holes are given up as they
+	// come. Of one direction there is never more than 1 MiB.
 	MaxParked int
 
 	// Service reports whether a port is one that servers have, for connections whose SYN
@@ -42,9 +46,9 @@ type Tracker struct {
 	now    int64 // the latest time so far
 	conns  map[key]*Conn
 	last   *Conn // of the segment before
-	newest *Conn // the list by the last segment
-	oldest *Conn
-	parked int // bytes behind holes
+	dialed list  // connections of which there is nothing but one side's SYN
+	heard  list  // the others
+	parked int   // bytes behind holes
 
 	closing queue[*Conn]    // in the order in which they closed
 	gone    map[key]ghost   // connections that ended
@@ -74,6 +78,10 @@ type departed struct {
 // takes what comes late: copies, retransmissions, and what answers them, belong to its
 // counters.
 const grace = int64(2 * time.Second)
+
+// dialTime is how long, in nanoseconds, a connection may take to be answered from its last
+// SYN on: Linux sends the last of those 63 s after the one before, and waits 64 s more.
+const dialTime = int64(3 * time.Minute)
 
 // haunt is for how long a pair of ports is known to have had a connection, so that late
 // segments don't count as one that began before the capture; revive is how many segments
@@ -149,11 +157,12 @@ func (t *Tracker) ICMP(s *Segment) bool {
 	return true
 }
 
-// Close ends all connections: the capture ended. In which order is that of their last
-// segments.
+// Close ends all connections: the capture ended.
 func (t *Tracker) Close() {
-	for t.oldest != nil {
-		t.end(t.oldest, CaptureEnd)
+	for _, l := range []*list{&t.heard, &t.dialed} {
+		for l.oldest != nil {
+			t.end(l.oldest, CaptureEnd)
+		}
 	}
 }
 
@@ -165,8 +174,8 @@ func (t *Tracker) segment(c *Conn, direction int, s *Segment) bool {
 		return false
 	}
 	t.last = c
-	t.touch(c)
 	c.take(t, direction, s)
+	t.touch(c)
 	return true
 }
 
@@ -198,6 +207,12 @@ func (t *Tracker) Advance(now int64) {
 			t.end(c, c.closing.How)
 		}
 	}
+	for c := t.dialed.oldest; c != nil && c.Last+dialTime <= now; c = t.dialed.oldest {
+		t.end(c, Expired)
+	}
+	for c := t.heard.oldest; c != nil && t.cfg.MaxIdle > 0 && c.Last+t.cfg.MaxIdle <= now; c = t.heard.oldest {
+		t.end(c, Expired)
+	}
 	for len(t.ghosts.items) > 0 && t.ghosts.first().at+haunt <= now {
 		t.forget()
 	}
@@ -214,10 +229,14 @@ func (t *Tracker) forget() {
 // open begins a connection with its first segment.
 func (t *Tracker) open(k key, s *Segment) *Conn {
 	for len(t.conns) >= t.cfg.MaxConnections {
-		if t.oldest.closing.How == 0 {
+		oldest := t.dialed.oldest
+		if oldest == nil || t.heard.oldest != nil && t.heard.oldest.Last < oldest.Last {
+			oldest = t.heard.oldest
+		}
+		if oldest.closing.How == 0 {
 			t.Evicted++
 		}
-		t.end(t.oldest, Evicted)
+		t.end(oldest, Evicted)
 	}
 	c := &Conn{ends: [2]netip.AddrPort{s.Src, s.Dst}, First: s.Time, Last: s.Time}
 	switch {
@@ -230,7 +249,7 @@ func (t *Tracker) open(k key, s *Segment) *Conn {
 	}
 	t.Connections++
 	t.conns[k] = c
-	t.link(c)
+	t.dialed.link(c)
 	c.handler = discard{}
 	if t.cfg.Open != nil {
 		if h := t.cfg.Open(c); h != nil {
@@ -256,7 +275,7 @@ func (t *Tracker) guess(src, dst uint16) uint8 {
 func (t *Tracker) end(c *Conn, how How) {
 	k := keyOf(c.ends[0], c.ends[1])
 	delete(t.conns, k)
-	t.unlink(c)
+	c.list.unlink(c)
 	if t.last == c {
 		t.last = nil
 	}
@@ -295,38 +314,6 @@ func (t *Tracker) stray(k key, s *Segment) bool {
 	}
 	t.Strays++
 	return true
-}
-
-// touch makes c the newest.
-func (t *Tracker) touch(c *Conn) {
-	if t.newest != c {
-		t.unlink(c)
-		t.link(c)
-	}
-}
-
-func (t *Tracker) link(c *Conn) {
-	c.older, c.newer = t.newest, nil
-	if t.newest != nil {
-		t.newest.newer = c
-	} else {
-		t.oldest = c
-	}
-	t.newest = c
-}
-
-func (t *Tracker) unlink(c *Conn) {
-	if c.newer != nil {
-		c.newer.older = c.older
-	} else {
-		t.newest = c.older
-	}
-	if c.older != nil {
-		c.older.newer = c.newer
-	} else {
-		t.oldest = c.newer
-	}
-	c.newer, c.older = nil, nil
 }
 
 // from is the direction in which a segment of c goes.
