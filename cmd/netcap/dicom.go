@@ -99,7 +99,7 @@ func (o *dicomOptions) register(f *pflag.FlagSet) {
 
 // config is what the flags say of an analysis.
 func (o *dicomOptions) config() (*diagnosis.Config, error) {
-	cfg := &diagnosis.Config{AE: o.title, Instances: o.ops}
+	cfg := &diagnosis.Config{AE: o.title, Operations: o.ops || o.json, Instances: o.ops}
 	for _, p := range o.ports {
 		if p == 0 || p > 65535 {
 			return nil, usageError{fmt.Errorf("--port %d: not a port, which is 1 to 65535", p)}
@@ -213,6 +213,10 @@ func (d *diagnosing) status() error {
 // writes packets within a second.
 const settling = 3 * time.Second
 
+// maxIdle is after how long a connection that nothing is heard of is told as ended, where
+// what goes on is followed: more than a day, for what is idle over night.
+const maxIdle = 26 * time.Hour
+
 // followed prints associations as they end, until it is interrupted.
 func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis.Config, p period) (err error) {
 	if len(paths) != 1 {
@@ -222,7 +226,8 @@ func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis
 	defer stop()
 	f := &follower{diagnosing: d, cancel: stop, text: &dicomText{w: cmd.OutOrStdout(), date: true}}
 	f.text.colors, _ = colored("auto", f.text.w)
-	cfg.Ended = f.print
+	cfg.MaxIdle = maxIdle
+	cfg.Ended, cfg.EndedConnection, cfg.Found = f.association, f.connection, f.found
 	d.analysis = diagnosis.New(cfg)
 	files := d.reading.config(p)
 	files.Waiting = func() { d.analysis.Advance(time.Now().Add(-settling)) }
@@ -246,22 +251,39 @@ type follower struct {
 	err    error // of printing
 }
 
-func (f *follower) print(as *diagnosis.Association, findings []*diagnosis.Finding) {
+// association prints one that has just ended, connection what became none, if something is
+// wrong with it, and found what nobody answers for.
+func (f *follower) association(as *diagnosis.Association, findings []*diagnosis.Finding) {
+	f.print(findings, &diagnosis.Entry{Association: as, Findings: findings}, func() error { return f.text.ended(as, findings, f.dicomOptions) })
+}
+
+func (f *follower) connection(c *diagnosis.Connection, findings []*diagnosis.Finding) {
+	if slices.ContainsFunc(findings, func(finding *diagnosis.Finding) bool { return finding.Severity != diagnosis.Info }) {
+		f.print(findings, &diagnosis.Entry{Connection: c, Findings: findings}, func() error { return f.text.findings(findings) })
+	}
+}
+
+func (f *follower) found(finding *diagnosis.Finding) {
+	findings := []*diagnosis.Finding{finding}
+	f.print(findings, &diagnosis.Entry{Findings: findings}, func() error { return f.text.findings(findings) })
+}
+
+func (f *follower) print(findings []*diagnosis.Finding, entry *diagnosis.Entry, text func() error) {
 	if f.err != nil {
 		return
 	}
 	f.noteProblems(findings)
 	if f.json {
-		f.err = printLine(f.text.w, diagnosis.Entry{Association: as, Findings: findings})
+		f.err = printLine(f.text.w, entry)
 	} else {
-		f.err = f.text.ended(as, findings, f.dicomOptions)
+		f.err = text()
 	}
 	if f.err != nil {
 		f.cancel() // nobody reads it
 	}
 }
 
-// rest prints what belongs to no association.
+// rest prints what belongs to the whole.
 func (f *follower) rest(r *diagnosis.Report) {
 	f.noteProblems(r.Findings)
 	if f.err == nil && !f.json {

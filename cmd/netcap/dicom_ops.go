@@ -134,7 +134,7 @@ func (t *dicomText) operation(o *diagnosis.Operation) []string {
 	switch {
 	case status == "":
 		status = "unanswered"
-	case o.Category == "success":
+	case o.Category == success:
 		status += " ok"
 	default:
 		status += " " + printable.Text(o.Text)

@@ -197,69 +197,53 @@ func outcome(as *diagnosis.Association, timedOut bool) string {
 	return string(as.Outcome)
 }
 
-// operations counts them by kind and by what came of them.
+// operations counts them by kind and by what came of them: of each kind what went well
+// before what didn't.
 func operations(as *diagnosis.Association) string {
-	type key struct{ kind, result string }
-	counts := make(map[key]uint64)
-	var order []key
-	matches := make(map[string]uint64)
-	for _, o := range as.Operations {
-		k := key{o.Kind, result(as, o)}
-		if counts[k] == 0 {
-			order = append(order, k)
-		}
-		counts[k]++
-		if o.Kind == "C-FIND" {
-			matches[o.Kind] += uint64(o.Pending)
-		}
-	}
-	if len(order) == 0 {
+	if len(as.Summary) == 0 {
 		return "-"
 	}
-	// Kinds as they came first, of each what went well before what didn't.
-	kinds := make(map[string]int)
-	for n, k := range order {
-		if _, ok := kinds[k.kind]; !ok {
-			kinds[k.kind] = n
-		}
-	}
-	slices.SortStableFunc(order, func(x, y key) int {
-		return cmp.Or(cmp.Compare(kinds[x.kind], kinds[y.kind]), cmp.Compare(b2i(x.result != "ok"), b2i(y.result != "ok")))
+	counts := slices.Clone(as.Summary)
+	slices.SortStableFunc(counts, func(x, y diagnosis.Count) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(b2i(x.Category != success), b2i(y.Category != success)))
 	})
 	var words []string
-	for n, k := range order {
-		text := fmt.Sprintf("%s %s", comma(counts[k]), k.result)
-		if n == 0 || order[n-1].kind != k.kind {
-			text = k.kind + " " + text
-			if m := matches[k.kind]; m > 0 {
-				text += fmt.Sprintf(" (%s)", matched(m))
-			}
+	for n, c := range counts {
+		text := comma(c.Operations) + " " + result(as, &c)
+		if n == 0 || counts[n-1].Kind != c.Kind {
+			text = c.Kind + " " + text
+		}
+		if c.Kind == "C-FIND" && c.Pending > 0 {
+			text += " (" + matched(c.Pending) + ")"
 		}
 		words = append(words, text)
 	}
 	return atLeast(as.Incomplete) + strings.Join(words, ", ")
 }
 
-func matched(n uint64) string {
+func matched(n int64) string {
 	if n == 1 {
 		return "1 match"
 	}
 	return comma(n) + " matches"
 }
 
-// result is what came of an operation, in a word or two.
-func result(as *diagnosis.Association, o *diagnosis.Operation) string {
+// success is the category of a status.
+const success = "success"
+
+// result is what came of operations, in a word or two.
+func result(as *diagnosis.Association, c *diagnosis.Count) string {
 	switch {
-	case o.Status == "" && as.Incomplete:
+	case c.Status == "" && as.Incomplete:
 		return "without a status"
-	case o.Status == "":
+	case c.Status == "":
 		return "unanswered"
-	case o.Category == "success":
+	case c.Category == success:
 		return "ok"
-	case o.Category == "pending": // and nothing more came
+	case c.Category == "pending": // and nothing more came
 		return "unfinished"
 	}
-	return o.Status + " " + printable.Text(o.Text)
+	return c.Status + " " + printable.Text(c.Text)
 }
 
 // troubles says what TCP met with.

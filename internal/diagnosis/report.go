@@ -162,6 +162,8 @@ type Count struct {
 	By            string `json:"by"`       // client or server
 	Status        string `json:"status"`   // "" for those that weren't answered
 	Category      string `json:"category"` // "" likewise
+	Text          string `json:"text"`     // what the status means
+	Pending       int64  `json:"pending"`  // responses before the last ones: matches of a C-FIND
 	Operations    int64  `json:"operations"`
 	Bytes         int64  `json:"bytes"`
 	ResponseBytes int64  `json:"response_bytes"`
@@ -293,11 +295,13 @@ type Connection struct {
 	mismatch bool       // the server answered in DICOM what isn't
 }
 
-// An Entry is an association that has ended, with what is wrong with it: a line of the
-// journal as JSON. Associations of its findings are empty.
+// An Entry is an association that has ended, or a connection that became none, or nothing of
+// both, with what is wrong: a line of a journal as JSON. An association's fields stand in
+// the object itself.
 type Entry struct {
 	*Association
-	Findings []*Finding `json:"findings"`
+	Connection *Connection `json:"connection,omitempty"`
+	Findings   []*Finding  `json:"findings"`
 }
 
 // Severity says how bad a finding is.

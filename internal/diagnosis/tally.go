@@ -100,13 +100,14 @@ func (t *tally) count(o *operation) {
 	n := slices.IndexFunc(t.counts, func(c Count) bool { return c.Kind == o.Kind && c.By == o.By && c.Status == o.Status })
 	if n < 0 && len(t.counts) < mostCounts {
 		n = len(t.counts)
-		t.counts = append(t.counts, Count{Kind: o.Kind, By: o.By, Status: o.Status, Category: o.Category})
+		t.counts = append(t.counts, Count{Kind: o.Kind, By: o.By, Status: o.Status, Category: o.Category, Text: o.Text})
 	} else if n < 0 {
 		n = mostCounts - 1
-		t.counts[n].Kind, t.counts[n].By, t.counts[n].Status, t.counts[n].Category = "other", "", "", ""
+		t.counts[n].Kind, t.counts[n].By, t.counts[n].Status, t.counts[n].Category, t.counts[n].Text = "other", "", "", "", ""
 	}
 	c := &t.counts[n]
 	c.Operations++
+	c.Pending += int64(o.Pending)
 	c.Bytes += o.Bytes
 	c.ResponseBytes += o.ResponseBytes
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"netcap/internal/diagnosis"
@@ -34,7 +35,7 @@ func Main(socket *os.File, out, errs io.Writer) error {
 		fmt.Fprintln(errs, "not enforced: "+lack)
 	}
 	r := &reader{conn: conn, out: bufio.NewWriter(out), errs: errs, files: make(chan *growing, 1)}
-	r.analysis = diagnosis.New(&diagnosis.Config{Ended: r.ended})
+	r.analysis = diagnosis.New(&diagnosis.Config{MaxIdle: maxIdle, Ended: r.association, EndedConnection: r.connection, Found: r.found})
 	go r.receive()
 	if err := r.run(); err != nil {
 		return err
@@ -135,19 +136,42 @@ func (r *reader) read(g *growing) error {
 	}
 }
 
-// ended writes the line of an association.
-func (r *reader) ended(as *diagnosis.Association, findings []*diagnosis.Finding) {
-	b, err := json.Marshal(diagnosis.Entry{Association: as, Findings: findings})
-	if err != nil {
-		r.fail(err)
-		return
+// maxIdle is after how long a connection that nothing is heard of has its line: more than a
+// day, for what is idle over night.
+const maxIdle = 26 * time.Hour
+
+// association writes the line of an association.
+func (r *reader) association(as *diagnosis.Association, findings []*diagnosis.Finding) {
+	r.write(keyOf(as.End, as.Client, as.Server), &diagnosis.Entry{Association: as, Findings: findings})
+}
+
+// connection writes the line of a connection that became none, if something is wrong with it.
+func (r *reader) connection(c *diagnosis.Connection, findings []*diagnosis.Finding) {
+	if slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.Severity != diagnosis.Info }) {
+		r.write(keyOf(c.End, c.Client, c.Server), &diagnosis.Entry{Connection: c, Findings: findings})
 	}
-	// Read again from a later file it may be seen with its sides exchanged.
-	one, other := as.Client.AddrPort(), as.Server.AddrPort()
+}
+
+// found writes the line of a machine that nobody answers for.
+func (r *reader) found(f *diagnosis.Finding) {
+	r.write(fmt.Sprintf("%d/%s", f.First.UnixNano(), f.ID), &diagnosis.Entry{Findings: []*diagnosis.Finding{f}})
+}
+
+// keyOf tells a connection from others, though it is read from a later file on, where its
+// sides may seem exchanged.
+func keyOf(ended time.Time, client, server diagnosis.Endpoint) string {
+	one, other := client.AddrPort(), server.AddrPort()
 	if one.Compare(other) > 0 {
 		one, other = other, one
 	}
-	_, err = fmt.Fprintf(r.out, "%d/%s/%s %s\n", as.End.UnixNano(), one, other, b)
+	return fmt.Sprintf("%d/%s/%s", ended.UnixNano(), one, other)
+}
+
+func (r *reader) write(key string, e *diagnosis.Entry) {
+	b, err := json.Marshal(e)
+	if err == nil {
+		_, err = fmt.Fprintf(r.out, "%s %s\n", key, b)
+	}
 	r.fail(err)
 }
 
