@@ -17,12 +17,13 @@ import (
 	"netcap/internal/printable"
 	"netcap/internal/priority"
 	"netcap/internal/report"
+	"netcap/internal/scrub"
 	"netcap/rotate"
 )
 
 type extractOptions struct {
-	from, to, write, filterFile string
-	now                         time.Time
+	from, to, write, filterFile, scrub string
+	now                                time.Time
 }
 
 func newExtractCommand() *cobra.Command {
@@ -40,13 +41,21 @@ T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. A packet of th
 of --from is in the file, one of that of --to isn't. Without --from or --to there is no
 bound on that side; of sets one of them is needed.
 
+--scrub dicom makes a copy for a vendor: the bytes of DICOM data sets, and of user names and
+passcodes, become zeros; handshakes, commands, lengths, times and what TCP did remain, and
+right checksums are right. AE titles, UIDs, error comments and addresses stay. On any port,
+what can't be told from a data set is overwritten too, as in connections whose beginning
+is missing; other protocols, DICOMweb in HTTP among them, stay as they are: leave them
+out by a filter.
+
 OUT is pcapng or pcap by its extension, else the format of what is read; - is standard
 output. Nothing is ever overwritten. At the end netcap says whether the ledger knows of
 packets that are missing in that interval. It runs at the lowest priority: a capture comes
 first.`,
 		Example: `  sudo netcap extract docker0 --from 14:00 --to 14:05 -w ticket42.pcapng
   netcap extract --from 15m tcp port 104 -w - | tshark -r -
-  netcap extract one.pcap.gz two.pcapng -w both.pcapng`,
+  netcap extract one.pcap.gz two.pcapng -w both.pcapng
+  netcap extract --scrub dicom ticket42.pcapng tcp port 11112 -w for-the-vendor.pcapng`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.now = time.Now()
@@ -57,6 +66,7 @@ first.`,
 	f.StringVar(&o.from, "from", "", "from the time `T` on")
 	f.StringVar(&o.to, "to", "", "before the time `T`")
 	f.StringVarP(&o.write, "write", "w", "", "write to `OUT`; - is standard output")
+	f.StringVar(&o.scrub, "scrub", "", "overwrite what is confidential: `KIND` is dicom, its data sets")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read the filter from `FILE`; - is standard input")
 	return cmd
 }
@@ -64,6 +74,9 @@ first.`,
 func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if o.write == "" {
 		return usageError{errors.New("-w is missing: where to write to, a file or -")}
+	}
+	if cmd.Flags().Changed("scrub") && o.scrub != "dicom" {
+		return usageError{fmt.Errorf("--scrub %q: dicom is all there is", o.scrub)}
 	}
 	p, err := parsePeriod(o.from, o.to, o.now)
 	if err != nil {
@@ -98,7 +111,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	defer stop()
 	const several = 2 // what is wrong with a file is said at once
 	e := &extraction{reading: newReading(cmd, text, several), files: make(map[string]bool)}
-	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", took: func(f *input.File) { e.files[f.Path] = true }}
+	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", scrub: o.scrub != "", took: func(f *input.File) { e.files[f.Path] = true }}
 	e.stream = input.NewStream(from.paths, e.config(p))
 	defer e.stream.Close()
 	if err := e.run(ctx, cmd, e.reading); err != nil {
@@ -180,6 +193,9 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 		}
 		text += fmt.Sprintf(", in %s (%s)", printable.Text(path), rotate.Size(st.Size()))
 	}
+	if e.scrub {
+		text += "; " + overwritten(&e.scrubbed)
+	}
 	if e.interrupted {
 		text = "interrupted: not all of it: " + text
 		e.failed.err = errSilent
@@ -193,6 +209,24 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	}
 	_, err = fmt.Fprintln(e.failed.cmd.ErrOrStderr(), "netcap: "+text)
 	return err
+}
+
+// overwritten says what --scrub did.
+func overwritten(s *scrub.Stats) string {
+	in := func(o *scrub.Overwritten) string {
+		return fmt.Sprintf("%s in %s", rotate.Size(o.Bytes), countOf(o.Packets, "packet"))
+	}
+	text := "no data sets of DICOM were found"
+	if s.DICOM.Connections > 0 {
+		text = fmt.Sprintf("data sets of %s overwritten: %s", countOf(s.DICOM.Connections, "connection"), in(&s.DICOM))
+	}
+	if s.Unknown.Connections > 0 {
+		text += fmt.Sprintf("; payload of %s that could not be recognised overwritten too: %s", countOf(s.Unknown.Connections, "connection"), in(&s.Unknown))
+	}
+	if s.Unread.Packets > 0 {
+		text += "; what could not be followed (fragments, tunnels, strays) overwritten too: " + in(&s.Unread)
+	}
+	return text
 }
 
 // countOf is count with commas.

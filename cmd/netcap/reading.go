@@ -19,7 +19,8 @@ type reading struct {
 	filter *packetFilter // nil takes all
 	count  int64         // 0: no bound
 	failed failures
-	ended  func(*input.File) // told of each file at its end, if it isn't nil
+	ended  func(*input.File)            // told of each file at its end, if it isn't nil
+	passed func(*pcapfile.Packet) error // given each packet that the filter doesn't take, if it isn't nil
 
 	number     int64 // of the packet, as the files have them
 	file       *input.File
@@ -79,6 +80,11 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 				r.interfaces = len(all)
 			}
 			if !r.filter.match(pk) {
+				if r.passed != nil {
+					if err := r.passed(pk); err != nil {
+						return err
+					}
+				}
 				continue
 			}
 		}

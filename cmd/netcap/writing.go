@@ -14,6 +14,7 @@ import (
 	"netcap/internal/input"
 	"netcap/internal/printable"
 	"netcap/internal/rewrite"
+	"netcap/internal/scrub"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -25,10 +26,12 @@ type writing struct {
 	format  string // pcap or pcapng, "" by the path, else that of what is read
 	whole   bool   // all packets of one file are wanted
 	live    bool   // somebody reads along
+	scrub   bool   // data sets of DICOM are overwritten
 	took    func(*input.File)
 
 	packets     int64 // that were written
 	interrupted bool  // before all of them were
+	scrubbed    scrub.Stats
 }
 
 var errInterrupted = errors.New("interrupted")
@@ -77,15 +80,22 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 
 func (w *writing) copy(ctx context.Context, r *reading, out *rewrite.Writer) error {
 	var last *input.File
+	add := func(p *pcapfile.Packet, f *input.File) error {
+		if w.took != nil && f != last {
+			last = f
+			w.took(last)
+		}
+		return out.Add(f, p)
+	}
+	end := func() error { return nil }
+	if w.scrub {
+		add, end = w.scrubbing(r, out, add)
+	}
 	err := r.each(func(p *pcapfile.Packet) error {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
-		if w.took != nil && r.file != last {
-			last = r.file
-			w.took(last)
-		}
-		return out.Add(r.file, p)
+		return add(p, r.file)
 	}, func() error {
 		switch {
 		case ctx.Err() != nil:
@@ -96,10 +106,25 @@ func (w *writing) copy(ctx context.Context, r *reading, out *rewrite.Writer) err
 		return nil
 	})
 	if errors.Is(err, errInterrupted) {
-		w.interrupted = true
-		return nil
+		w.interrupted, err = true, nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return end()
+}
+
+// scrubbing has the packets that are added scrubbed first. The streams that they are of are
+// followed through all packets, those that the filter doesn't take included.
+func (w *writing) scrubbing(r *reading, out *rewrite.Writer, add func(*pcapfile.Packet, *input.File) error) (scrubbed func(*pcapfile.Packet, *input.File) error, end func() error) {
+	s := scrub.New(add)
+	r.passed = s.Follow
+	r.ended = func(f *input.File) { s.After(func() { out.Ended(f) }) }
+	return s.Add, func() error {
+		err := s.Close()
+		w.scrubbed = s.Stats()
+		return err
+	}
 }
 
 type nopCloser struct{ io.Writer }

@@ -86,7 +86,7 @@ func TestLargeDataSets(t *testing.T) {
 	p.release()
 	r := l.analysis.Close()
 	require.Len(t, r.Associations, 1)
-	assert.EqualValues(t, 100*1024*49_152, r.Associations[0].Bytes)
+	assert.Equal(t, int64(100*1024*49_152), r.Associations[0].Bytes)
 	assert.EqualValues(t, 100, r.Associations[0].Summary[0].Operations)
 }
 

@@ -130,5 +130,5 @@ func TestManyFailures(t *testing.T) {
 		count += f.Count
 	}
 	assert.EqualValues(t, 1000, count)
-	assert.Equal(t, []diagnosis.Count{{Kind: "C-STORE", By: "client", Status: "C000", Category: "failure", Operations: 1000, Bytes: 10_000}}, r.Associations[0].Summary)
+	assert.Equal(t, []diagnosis.Count{{Kind: "C-STORE", By: "client", Status: "C000", Category: "failure", Text: "Cannot understand", Operations: 1000, Bytes: 10_000}}, r.Associations[0].Summary)
 }

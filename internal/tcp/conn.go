@@ -175,6 +175,16 @@ func (c *Conn) Addr(s Side) netip.AddrPort { return c.ends[c.direction(s)] }
 // Flow is what a side sent and met: its counters as they are now.
 func (c *Conn) Flow(s Side) *Flow { return &c.half[c.direction(s)].Flow }
 
+// Handler is who follows the connection: what Config.Open returned for it, if it did.
+func (c *Conn) Handler() Handler { return c.handler }
+
+// Next is the sequence number behind what the Handler was told of a side's stream; while it
+// is told, behind that.
+func (c *Conn) Next(s Side) uint32 { return c.half[c.direction(s)].next }
+
+// Waiting reports whether something that was captured of a side waits behind a hole.
+func (c *Conn) Waiting(s Side) bool { return len(c.half[c.direction(s)].parked) > 0 }
+
 // Swap makes the server the client, for a Handler that knows better from what they say: it
 // is of use where not Certain. Whatever is asked or told afterwards has the sides
 // exchanged; what the Handler was told before isn't told again.

@@ -20,8 +20,9 @@ func (s *Segment) tcp(e *ends, v view) Kind {
 	}
 	header := int(b[12]>>4) * 4
 	if header < minHeader || v.length < header {
-		return None
+		return s.opaque(v.after(minCaptured))
 	}
+	s.covered(protocolTCP, e, v, 16)
 	s.Src = netip.AddrPortFrom(e.src, binary.BigEndian.Uint16(b))
 	s.Dst = netip.AddrPortFrom(e.dst, binary.BigEndian.Uint16(b[2:]))
 	s.Seq, s.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
@@ -29,6 +30,7 @@ func (s *Segment) tcp(e *ends, v view) Kind {
 	s.Window = binary.BigEndian.Uint16(b[14:])
 	s.Fragmented = e.more
 	s.Length = v.length - header
+	s.opaque(v.after(min(header, len(b))))
 	if len(b) > header {
 		s.Payload = b[header:]
 	}

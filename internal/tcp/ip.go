@@ -28,6 +28,7 @@ const (
 type ends struct {
 	src, dst netip.Addr
 	more     bool // it goes on in other fragments
+	room     int  // the capacity of the packet from its header on, which tells where that is
 }
 
 // ip tells the version by the first four bits.
@@ -41,57 +42,60 @@ func (s *Segment) ip(v view, depth int) Kind {
 	case 6:
 		return s.ipv6(v, depth)
 	}
-	return None
+	return s.opaque(v)
 }
 
 func (s *Segment) ipv4(v view, depth int) Kind {
 	if depth <= 0 || len(v.data) < 20 {
-		return None
+		return s.opaque(v)
 	}
 	b := v.data
 	header := int(b[0]&15) * 4
 	if b[0]>>4 != 4 || header < 20 {
-		return None
+		return s.opaque(v)
 	}
 	// A total length of 0 is filled in by the network card, segment by segment.
 	if total := int(binary.BigEndian.Uint16(b[2:])); total != 0 {
 		v = v.first(total)
 	}
 	if v.length < header || len(v.data) < header {
-		return None
+		return s.opaque(v)
 	}
 	const moreFragments, offset = 0x2000, 0x1fff
 	fragment := binary.BigEndian.Uint16(b[6:])
 	if fragment&offset != 0 {
-		return Fragment
+		return s.fragment(b[9], v.after(header))
 	}
 	s.ID = binary.BigEndian.Uint16(b[4:])
-	e := ends{netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), fragment&moreFragments != 0}
+	e := ends{netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), fragment&moreFragments != 0, cap(b)}
 	return s.transport(b[9], &e, v.after(header), depth)
 }
 
 func (s *Segment) ipv6(v view, depth int) Kind {
 	if depth <= 0 || len(v.data) < 40 || v.data[0]>>4 != 6 {
-		return None
+		return s.opaque(v)
 	}
 	b := v.data
 	if length := int(binary.BigEndian.Uint16(b[4:])); length != 0 {
 		v = v.first(40 + length)
 	}
 	s.ID = 0
-	e := ends{netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), false}
+	e := ends{netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), false, cap(b)}
 	next, v, kind := extensions(b[6], &e, v.after(40))
-	if kind != TCP {
-		return kind
+	switch kind {
+	case TCP:
+		return s.transport(next, &e, v, depth)
+	case Fragment:
+		return s.fragment(next, v)
 	}
-	return s.transport(next, &e, v, depth)
+	return s.opaque(v)
 }
 
 // maxExtensions bounds the extension headers of a datagram.
 const maxExtensions = 8
 
 // extensions passes over IPv6's extension headers (RFC 8200, section 4) and returns the
-// protocol behind them. The Kind is TCP if there is one.
+// protocol behind them. The Kind is TCP if there is one, or Fragment.
 func extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
 	for range maxExtensions {
 		size := 0
@@ -114,7 +118,7 @@ func extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
 			const offset, more = 0xfff8, 1
 			fragment := binary.BigEndian.Uint16(v.data[2:])
 			if fragment&offset != 0 {
-				return 0, v, Fragment
+				return v.data[0], v.after(size), Fragment
 			}
 			e.more = fragment&more != 0
 		default:
@@ -134,7 +138,7 @@ func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
 	case protocolTCP:
 		return s.tcp(e, v)
 	case protocolUDP:
-		return s.udp(v, depth)
+		return s.udp(e, v, depth)
 	case protocolICMP, protocolICMPv6:
 		return s.icmp(protocol, e, v)
 	case protocolIPv4:
@@ -144,22 +148,30 @@ func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
 	case protocolGRE:
 		return s.gre(v, depth-1)
 	}
-	return None
+	if quietProtocol(protocol) {
+		return None
+	}
+	return s.opaque(v)
 }
 
 // udp enters VXLAN (RFC 7348), by its port and by Linux's first one, and Geneve (RFC 8926).
-func (s *Segment) udp(v view, depth int) Kind {
+func (s *Segment) udp(e *ends, v view, depth int) Kind {
 	const header, tunnel = 8, 8
 	if len(v.data) < header+tunnel || v.length < header+tunnel {
 		return None
 	}
 	port := binary.BigEndian.Uint16(v.data[2:])
 	b := v.data[header:]
+	whole := v
+	if length := int(binary.BigEndian.Uint16(v.data[4:])); length >= header && length < v.length {
+		whole = v.first(length)
+	}
+	s.covered(protocolUDP, e, whole, 6)
 	switch port {
 	case 4789, 8472:
 		const hasVNI = 0x08
 		if b[0]&hasVNI == 0 {
-			return None
+			return s.opaque(v.after(header))
 		}
 		return s.ethernet(v.after(header+tunnel), depth-1)
 	case 6081:
@@ -167,9 +179,12 @@ func (s *Segment) udp(v view, depth int) Kind {
 		size := header + tunnel + int(b[0]&optionWords)*4
 		t := binary.BigEndian.Uint16(b[2:])
 		if b[0]&version != 0 || t < typeLength || len(v.data) < size || v.length < size {
-			return None
+			return s.opaque(v.after(header))
 		}
 		return s.etherType(t, v.after(size), depth-1)
+	}
+	if s.layout != nil && encapsulates(v.after(header)) {
+		return s.opaque(v.after(header))
 	}
 	return None
 }
@@ -182,7 +197,7 @@ func (s *Segment) gre(v view, depth int) Kind {
 	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
 	flags := binary.BigEndian.Uint16(v.data)
 	if flags&(routing|version) != 0 {
-		return None
+		return s.opaque(v.after(4))
 	}
 	size := 4
 	for _, bit := range [...]uint16{checksum, key, sequence} {
@@ -191,11 +206,14 @@ func (s *Segment) gre(v view, depth int) Kind {
 		}
 	}
 	if len(v.data) < size || v.length < size {
-		return None
+		return s.opaque(v.after(4))
+	}
+	if flags&checksum != 0 {
+		s.covered(protocolGRE, nil, v, 4)
 	}
 	t := binary.BigEndian.Uint16(v.data[2:])
 	if t < typeLength {
-		return None
+		return s.opaque(v.after(size))
 	}
 	return s.etherType(t, v.after(size), depth)
 }

@@ -36,7 +36,7 @@ func (s *Segment) link(t pcapfile.LinkType, v view) Kind {
 		}
 		return s.ppp(v, maxDepth)
 	}
-	return None
+	return s.opaque(v)
 }
 
 // EtherTypes.
@@ -83,23 +83,32 @@ func (s *Segment) etherType(t uint16, v view, depth int) Kind {
 			return s.mpls(v, depth)
 		case typePPPoE:
 			if len(v.data) < 6 || v.data[1] != 0 { // RFC 2516: code 0 is a session's data
-				return None
+				return s.opaque(v)
 			}
 			return s.ppp(v.after(6), depth)
 		case typeBridged:
 			return s.ethernet(v, depth-1)
 		default:
-			// SNAP: RFC 1042.
-			if t >= typeLength || len(v.data) < 8 || [6]byte(v.data) != [6]byte{0xaa, 0xaa, 3} {
+			if t >= typeLength && quiet(t) {
 				return None
+			}
+			// SNAP: RFC 1042. Other LLC is spanning trees' and the like.
+			if t >= typeLength || len(v.data) < 8 {
+				return s.opaque(v)
+			}
+			if v.data[0] == 0x42 && v.data[1] == 0x42 {
+				return None
+			}
+			if [6]byte(v.data) != [6]byte{0xaa, 0xaa, 3} {
+				return s.opaque(v)
 			}
 			t, v = binary.BigEndian.Uint16(v.data[6:]), v.after(8)
 			if t < typeLength {
-				return None
+				return s.opaque(v)
 			}
 		}
 	}
-	return None
+	return s.opaque(v)
 }
 
 // cooked reads Linux's cooked headers: size bytes, with an ARPHRD_ number and an EtherType
@@ -111,11 +120,11 @@ func (s *Segment) cooked(v view, size, hardware, protocol int) Kind {
 	const arphrdNetlink, arphrdFrad, arphrdRadiotap = 824, 770, 803 // no EtherType follows these
 	switch binary.BigEndian.Uint16(v.data[hardware:]) {
 	case arphrdNetlink, arphrdFrad, arphrdRadiotap:
-		return None
+		return s.opaque(v.after(size))
 	}
 	t := binary.BigEndian.Uint16(v.data[protocol:])
 	if t < typeLength && t != typeLLC {
-		return None
+		return s.opaque(v.after(size))
 	}
 	return s.etherType(t, v.after(size), maxDepth)
 }
@@ -134,7 +143,7 @@ func (s *Segment) family(v view) Kind {
 	case 2, 10, 24, 28, 30:
 		return s.ip(v.after(4), maxDepth)
 	}
-	return None
+	return s.opaque(v.after(4))
 }
 
 // ppp reads from the protocol field on, which may be compressed to one byte (RFC 1661).
@@ -156,7 +165,10 @@ func (s *Segment) ppp(v view, depth int) Kind {
 	case 0x0281, 0x0283:
 		return s.mpls(v, depth-1)
 	}
-	return None
+	if protocol >= 0x8000 { // of PPP's own: RFC 1661, section 2
+		return None
+	}
+	return s.opaque(v)
 }
 
 // mpls passes over a stack of labels (RFC 3032). Nothing says what is behind it but its
@@ -169,5 +181,5 @@ func (s *Segment) mpls(v view, depth int) Kind {
 			return s.ip(v, depth-1)
 		}
 	}
-	return None
+	return s.opaque(v)
 }

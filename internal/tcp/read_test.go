@@ -203,7 +203,7 @@ func TestReadICMP(t *testing.T) {
 	var s tcp.Segment
 	require.Equal(t, tcp.ICMP, s.Read(packet(101, unreachable(quoted4[:28]))))
 	assert.Equal(t, "192.0.2.1:40000 192.0.2.2:104 198.51.100.1", s.Src.String()+" "+s.Dst.String()+" "+s.Reporter.String())
-	assert.EqualValues(t, 0xfffffff0, s.Seq)
+	assert.Equal(t, uint32(0xfffffff0), s.Seq)
 	assert.Equal(t, []uint8{3, 10}, []uint8{s.ICMPType, s.ICMPCode})
 
 	require.Equal(t, tcp.ICMP, s.Read(packet(101, serialize(t, router6, []byte{1, 4, 0, 0, 0, 0, 0, 0}, quoted6))))

@@ -73,6 +73,8 @@ type Segment struct {
 	Payload []byte
 	Length  int
 
+	layout *Layout // what Locate wants to know; nil otherwise
+
 	// Reporter sent an ICMP error, of a type and a code (RFC 792, RFC 4443); the addresses
 	// are IPv4's or IPv6's, and so are the numbers.
 	Reporter           netip.Addr
@@ -87,7 +89,7 @@ type Segment struct {
 // A segment of which less than the first 16 bytes were captured is None. Options that the
 // snap length cut off are missing without a word.
 func (s *Segment) Read(p *pcapfile.Packet) Kind {
-	*s = Segment{Packet: s.Packet}
+	*s = Segment{Packet: s.Packet, layout: s.layout}
 	if p.HasTime {
 		s.Time = pcapfile.UnixNano(p.Time)
 	}
@@ -102,7 +104,8 @@ func (s *Segment) Read(p *pcapfile.Packet) Kind {
 const maxPacket = 1 << 28
 
 // view is a part of a packet: what was captured of so many bytes on the wire. A length may
-// be less than that of the data only inside this file's readers, never more than int's.
+// be less than that of the data only inside this file's readers, never more than int's. The
+// data's capacity is that of the packet from there on: a Layout tells by it where that is.
 type view struct {
 	data   []byte
 	length int

@@ -73,12 +73,13 @@ func (c *Conn) deliver(d int, s *Segment, payload []byte, length int) {
 	h := &c.half[d]
 	payload = payload[:min(len(payload), length)]
 	cut := int64(length - len(payload))
-	h.pass(int64(length))
-	h.Cut += cut
 	if len(payload) > 0 {
+		h.pass(int64(len(payload)))
 		c.handler.Data(c.side(d), s, payload)
 	}
 	if cut > 0 {
+		h.pass(cut)
+		h.Cut += cut
 		c.handler.Missing(c.side(d), s.Time, cut, Cut)
 	}
 }

@@ -117,32 +117,34 @@ func wellKnown(port uint16) bool {
 	return port < 1024
 }
 
-// Segment takes the next segment of the capture, of the Kind TCP. It is not kept.
-func (t *Tracker) Segment(s *Segment) {
+// Segment takes the next segment of the capture, of the Kind TCP. It is not kept. It
+// returns the connection and who sent it: nil for a stray.
+func (t *Tracker) Segment(s *Segment) (*Conn, Side) {
 	t.Advance(s.Time)
 	c := t.last
 	switch {
 	case c == nil:
 	case s.Src == c.ends[0] && s.Dst == c.ends[1]:
 		if t.segment(c, 0, s) {
-			return
+			return c, c.side(0)
 		}
 	case s.Src == c.ends[1] && s.Dst == c.ends[0]:
 		if t.segment(c, 1, s) {
-			return
+			return c, c.side(1)
 		}
 	}
 	k := keyOf(s.Src, s.Dst)
 	if c = t.conns[k]; c != nil {
-		if t.segment(c, c.from(s), s) {
-			return
+		if d := c.from(s); t.segment(c, d, s) {
+			return c, c.side(d)
 		}
 	}
 	if t.stray(k, s) {
-		return
+		return nil, Client
 	}
 	c = t.open(k, s)
 	t.segment(c, 0, s)
+	return c, c.side(0)
 }
 
 // ICMP takes an error, of the Kind ICMP, and reports whether it was about a connection that
