@@ -135,7 +135,7 @@ func (a *Analysis) judgeConnection(f *findings, c *Connection) {
 			cause = fmt.Sprintf("%s answers that it can't be reached (ICMP type %d, code %d): a firewall that refuses, or a machine or network that is gone.", c.icmp.reporter, c.icmp.kind, c.icmp.code)
 		}
 		found(occurrence{
-			id: "connection-refused", severity: Problem, what: "connection refused", text: times("connection refused"), cause: cause,
+			id: "connection-refused", severity: Problem, what: "connection refused", cause: cause,
 			more: func() string { return a.servers.otherPorts(server) },
 		})
 	case noAnswer:
@@ -151,7 +151,7 @@ func (a *Analysis) judgeConnection(f *findings, c *Connection) {
 		})
 	case silent:
 		found(occurrence{
-			id: "connected-but-silent", severity: Info, what: "connected, and nothing said", text: times("connected, and nothing said"),
+			id: "connected-but-silent", severity: Info, what: "connected, and nothing said",
 			cause: "Health checks of a load balancer or monitoring do that; a client that does hangs before its request.",
 		})
 	case dicom.TLS.String():
@@ -159,19 +159,9 @@ func (a *Analysis) judgeConnection(f *findings, c *Connection) {
 	case unknown:
 	default:
 		found(occurrence{
-			id: "not-dicom", severity: Problem, what: c.Outcome + " at a DICOM port", text: times(c.Outcome + " at a DICOM port"),
+			id: "not-dicom", severity: Problem, what: c.Outcome + " at a DICOM port",
 			cause: "The client is another program, or its address and port are another service's: DICOM is not spoken by it.",
 		})
-	}
-}
-
-// times says how often, if it was more than once.
-func times(text string) func(int64, amounts) string {
-	return func(count int64, _ amounts) string {
-		if count > 1 {
-			return fmt.Sprintf("%s, %d times", text, count)
-		}
-		return text
 	}
 }
 
@@ -179,7 +169,7 @@ func times(text string) func(int64, amounts) string {
 func judgeTLS(c *Connection, found func(occurrence)) {
 	if c.mismatch || c.ServerBytes == 0 && c.EndedBy == tcp.Server.String() {
 		found(occurrence{id: "tls-mismatch", severity: Problem, what: "the client begins with TLS, and the server doesn't answer that", cause: "The server doesn't speak TLS at this port: turn it off in the client, or use the server's port for TLS."})
-		found(occurrence{id: "not-dicom", severity: Problem, what: "TLS at a port for DICOM in clear", text: times("TLS at a port for DICOM in clear"), cause: "See tls-mismatch."})
+		found(occurrence{id: "not-dicom", severity: Problem, what: "TLS at a port for DICOM in clear", cause: "See tls-mismatch."})
 		return
 	}
 	name := ""
@@ -188,8 +178,8 @@ func judgeTLS(c *Connection, found func(occurrence)) {
 	}
 	found(occurrence{
 		id: "tls", severity: Info, what: "in TLS" + name, amounts: amounts{float64(c.ClientBytes), float64(c.ServerBytes)},
-		text: func(count int64, total amounts) string {
-			return fmt.Sprintf("%d in TLS%s: %.0f bytes to the server, %.0f back", count, name, total[0], total[1])
+		text: func(_ int64, total amounts) string {
+			return fmt.Sprintf("in TLS%s: %.0f bytes to the server, %.0f back", name, total[0], total[1])
 		},
 		cause: "What is said in TLS can't be read here; how long it took, and how much it was, can.",
 	})

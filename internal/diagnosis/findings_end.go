@@ -108,7 +108,7 @@ func (j *judge) closed() {
 		id: "closed-in-transfer", severity: Problem, when: r.End.UnixNano(), what: how, cause: cause,
 		text: func(count int64, total amounts) string {
 			if count > 1 {
-				return fmt.Sprintf("%s, %d times", how, count)
+				return how
 			}
 			return fmt.Sprintf("%s; %.0f bytes of what the client sent had arrived", how, total[0])
 		},
@@ -149,7 +149,7 @@ func (j *judge) halfOpen() {
 		text: func(count int64, total amounts) string {
 			text := fmt.Sprintf("the %s no longer answers", silent)
 			if count > 1 {
-				return fmt.Sprintf("%s, %d times", text, count)
+				return text
 			}
 			return fmt.Sprintf("%s: %.0f retransmissions in %s without a word from it", text, total[0], span(total[2]))
 		},

@@ -44,7 +44,7 @@ func (j *judge) rejected() {
 	switch (dicom.Reject{Source: dicom.RejectSource(r.Source), Reason: uint8(r.Reason)}) {
 	case dicom.Reject{Source: dicom.RejectByUser, Reason: dicom.RejectCalledTitle}:
 		what = fmt.Sprintf("called AE title %q not recognised", as.CalledAE)
-		cause = "Likely a wrong AE title in the client (they are case-sensitive); some servers also say this of a caller that they don't know."
+		cause = "A wrong AE title in the client (they are case-sensitive); some servers also say this of a caller that they don't know."
 	case dicom.Reject{Source: dicom.RejectByUser, Reason: dicom.RejectCallingTitle}:
 		what = fmt.Sprintf("calling AE title %q not recognised", as.CallingAE)
 		cause = "The server doesn't know this caller: add its AE title (they are case-sensitive) and, where the server asks for it, its address to the server's list."
@@ -53,7 +53,7 @@ func (j *judge) rejected() {
 		cause = "The client asks for something else than DICOM's application context, or the server wants a title or context that it doesn't say: its log does."
 	case dicom.Reject{Source: dicom.RejectByPresentation, Reason: dicom.RejectLocalLimit},
 		dicom.Reject{Source: dicom.RejectByPresentation, Reason: dicom.RejectCongestion}:
-		what = "the server has no room (" + dicom.Reject{Source: dicom.RejectByPresentation, Reason: uint8(r.Reason)}.ReasonText() + ")"
+		what = "the server has no room (" + inWords(dicom.Reject{Source: dicom.RejectByPresentation, Reason: uint8(r.Reason)}.ReasonText()) + ")"
 		cause = strings.TrimSpace("It has as many associations open as it allows: raise its limit, or look who keeps them open. " + as.talk.holders)
 	case dicom.Reject{Source: dicom.RejectByACSE, Reason: 2}:
 		what = "protocol version not supported"
@@ -184,7 +184,7 @@ func listed(contexts []Context) string {
 			}
 			name += " as " + strings.Join(syntaxes, " or ")
 		}
-		name = printable.Text(fmt.Sprintf("%s (%s)", name, c.Result))
+		name = printable.Text(fmt.Sprintf("%s (%s)", name, inWords(c.Result)))
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}

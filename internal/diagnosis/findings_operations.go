@@ -19,15 +19,11 @@ func (j *judge) operations() {
 			id: id, severity: severity, count: f.count, when: first.when(), last: f.last, packets: f.packets,
 			what: what, cause: j.statusCause(first), more: j.statusMore(first),
 			amounts: amounts{float64(f.suboperation)},
-			text: func(count int64, total amounts) string {
-				text := what
-				if count > 1 {
-					text += fmt.Sprintf(", %d times", count)
-				}
+			text: func(_ int64, total amounts) string {
 				if total[0] > 0 {
-					text += fmt.Sprintf("; %.0f sub-operations failed", total[0])
+					return fmt.Sprintf("%s; %.0f sub-operations failed", what, total[0])
 				}
-				return text
+				return what
 			},
 		})
 	}

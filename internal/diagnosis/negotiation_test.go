@@ -48,7 +48,7 @@ func TestNegotiation(t *testing.T) {
 				"CT01→PACS accepted released", "CT01→PACS rejected closed by client",
 			},
 			findings: []string{"association-rejected problem 1"},
-			says:     []string{"no room (local-limit-exceeded), for the moment", "Open at that time: 2 by MR01, 1 by CT01."},
+			says:     []string{"no room (local limit exceeded), for the moment", "Open at that time: 2 by MR01, 1 by CT01."},
 		},
 		{
 			name: "a client that aborts what was rejected",
@@ -139,7 +139,7 @@ func TestNegotiation(t *testing.T) {
 			},
 			associations: []string{"CT01→PACS accepted released"},
 			findings:     []string{"no-presentation-context problem 1"},
-			says:         []string{"CT Image Storage (abstract-syntax-not-supported)", "MR Image Storage as JPEG Baseline", "enable the SOP classes there"},
+			says:         []string{"CT Image Storage (abstract syntax not supported)", "MR Image Storage as JPEG Baseline", "enable the SOP classes there"},
 		},
 		{
 			name: "one of the SOP classes is not accepted, and the client aborts",

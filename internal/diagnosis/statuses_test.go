@@ -42,8 +42,8 @@ func TestStatuses(t *testing.T) {
 			associations: []string{"CT01→PACS accepted released; C-STORE 1 client B000 10/0; C-STORE 2 client A700 10/0; C-STORE 3 client A700 10/0; C-STORE 4 client 0122 10/0; C-STORE 5 client 0124 10/0; C-STORE 6 client C000 10/0; C-STORE 7 client C000 10/0"},
 			findings:     []string{"dimse-warning warning 1", "dimse-failure problem 2", "dimse-failure problem 1", "dimse-failure problem 1", "dimse-failure problem 2"},
 			says: []string{
-				"B000 (Coercion of data elements)", "A700 (Out of resources), 2 times", "disk is full", "SOP class not supported", "Not authorised",
-				"C000 (Cannot understand): cannot parse (0028,0010), 2 times",
+				"B000 (Coercion of data elements)", "A700 (Out of resources)", "disk is full", "SOP class not supported", "Not authorised",
+				"C000 (Cannot understand): cannot parse (0028,0010)",
 			},
 		},
 		{
@@ -108,7 +108,7 @@ func TestStatuses(t *testing.T) {
 			},
 			associations: []string{"CT01→PACS accepted released; C-MOVE 1 client B000 50/0", "PACS→WS7 rejected closed by client"},
 			findings:     []string{"dimse-warning warning 1", "association-rejected problem 1"},
-			says:         []string{"It was rejected by 10.0.0.77:11112: rejected-permanent"},
+			says:         []string{"It was rejected by 10.0.0.77:11112: permanent"},
 		},
 	})
 }

@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"strings"
+
 	"netcap/internal/dicom"
 	"netcap/internal/tcp"
 )
@@ -185,9 +187,12 @@ func (p *peer) Reject(r dicom.Reject) {
 	as.Result = Rejected
 	as.answered = t.now
 	t.holders = t.serves().holders()
-	as.Reject = &Reject{int(r.Result), int(r.Source), int(r.Reason), r.Result.String() + ", " + r.Source.String() + ", " + r.ReasonText()}
+	as.Reject = &Reject{int(r.Result), int(r.Source), int(r.Reason), inWords(strings.TrimPrefix(r.Result.String(), "rejected-") + ", " + r.Source.String() + ", " + r.ReasonText())}
 	t.turn()
 }
+
+// inWords is a name of the standard's, such as no-reason-given, as it stands in a sentence.
+func inWords(name string) string { return strings.ReplaceAll(name, "-", " ") }
 
 func (p *peer) ReleaseRQ() { p.talk.begin().releasing = true }
 
@@ -214,7 +219,7 @@ func (p *peer) Abort(a dicom.Abort) {
 	if a.Source == dicom.AbortByProvider {
 		text += ", " + a.Reason.String()
 	}
-	as.Abort = &Abort{int(a.Source), int(a.Reason), text}
+	as.Abort = &Abort{int(a.Source), int(a.Reason), inWords(text)}
 	as.abortedBy, as.aborted, as.abortPacket = p.side, p.talk.now, p.begunPacket
 	p.talk.leave()
 	if p.talk.lastData != 0 {
