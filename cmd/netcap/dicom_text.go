@@ -52,10 +52,16 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 	if t.err != nil {
 		return t.err
 	}
-	if err := t.findings(r.Findings); err != nil || len(r.Findings) > 0 || len(r.Associations) == 0 {
+	if err := t.findings(r.Findings); err != nil {
 		return err
 	}
-	t.printf("\nNo problems found.\n")
+	switch {
+	case len(r.Findings) > 0:
+	case len(r.Associations) > 0:
+		t.printf("\nNo problems found.\n")
+	case len(r.Connections) == 0 && r.Capture.Packets > 0:
+		t.printf("No DICOM was found. Connections that failed are looked for at the ports 104, 2761, 2762, 4242 and 11112; --port names others.\n")
+	}
 	return t.err
 }
 

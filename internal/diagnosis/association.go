@@ -14,6 +14,7 @@ type association struct {
 	packet int64 // the first one
 	joined bool  // its beginning isn't in the capture
 
+	late            int64        // when it was accepted though the client had given up; 0 for never
 	asked, answered int64        // when its request, and the answer to that, were complete; 0 for never
 	open            []*operation // not answered yet
 	unanswered      string       // the kind of the last one that wasn't when the association ended

@@ -101,6 +101,15 @@ func (j *judge) unanswered() {
 			what:  "the server closes the connection without an answer to the request",
 			cause: "A proxy or Docker's port forwarding whose backend is down does that, a server that expects TLS at this port, or one that refuses the caller's address.",
 		})
+	case as.late != 0:
+		j.found(occurrence{
+			id: "no-association-answer", severity: Problem, when: as.asked,
+			what: "the request is answered when the client has given up", amounts: amounts{2: float64(as.late-as.asked) / 1e9},
+			text: func(_ int64, total amounts) string {
+				return fmt.Sprintf("the request is answered when the client has given up, after %s", span(total[2]))
+			},
+			cause: "The server takes too long to accept: it is busy, was stopped for a while, or looks up names; or the client waits too shortly.",
+		})
 	case e.by == tcp.Client.String() || waited >= patience:
 		j.found(occurrence{
 			id: "no-association-answer", severity: Problem, when: as.asked,

@@ -93,6 +93,22 @@ func TestNegotiation(t *testing.T) {
 			says:         []string{"not answered, within 30 s"},
 		},
 		{
+			name: "the request is answered when the client has given up",
+			build: func(tr *traffic) {
+				l := tr.connect(ct, pacs)
+				l.send(client, storage().bytes())
+				l.pass(30 * time.Second)
+				l.raw(client, fin|ack, nil)
+				l.ends[client].seq++
+				l.pass(2 * time.Second)
+				l.send(server, storage().answer())
+				l.reset(client)
+			},
+			associations: []string{"CT01→PACS unanswered closed by client"},
+			findings:     []string{"no-association-answer problem 1"},
+			says:         []string{"answered when the client has given up, after 32 s"},
+		},
+		{
 			name: "the request is not answered: the client aborts after 30 s",
 			build: func(tr *traffic) {
 				l := tr.connect(ct, pacs)

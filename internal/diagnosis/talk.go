@@ -149,6 +149,11 @@ func (p *peer) Associate(a *dicom.Associate) {
 		return
 	}
 	as := t.begin()
+	if end := t.tcp.Flow(tcp.Client).FINAt; as.Result == Unanswered && end != 0 && end < t.now {
+		as.late = t.now // nobody waits for it any more
+		t.serves().accepted(as.CalledAE)
+		return
+	}
 	if as.Result == Unanswered || as.Result == Unknown {
 		as.Result = Accepted
 		as.accept(a)
