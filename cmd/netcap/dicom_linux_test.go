@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,4 +161,28 @@ func TestDICOMNothing(t *testing.T) {
 	status, stderr := h.fails(h.command("dicom"))
 	assert.Equal(t, 1, status)
 	assert.Equal(t, "netcap: no captures are in /var/lib/netcap\n", stderr)
+}
+
+// TestDICOMSeveral has files be one capture, whatever their order and compression, and in a
+// directory.
+func TestDICOMSeveral(t *testing.T) {
+	local(t)
+	dir := t.TempDir()
+	whole := dicomCapture(t, "mixed.pcap")
+	run1(t, "editcap", "-c", "20", whole, filepath.Join(dir, "part.pcap"))
+	parts, err := filepath.Glob(filepath.Join(dir, "part*.pcap"))
+	require.NoError(t, err)
+	require.Greater(t, len(parts), 2)
+	run1(t, "gzip", parts[1])
+	parts[1] += ".gz"
+	want := rowsOf(dicomOf(t, whole), "START")
+	require.Len(t, want, 4)
+	slices.Reverse(parts)
+	assert.Equal(t, want, rowsOf(dicomOf(t, parts...), "START"))
+	assert.Equal(t, want, rowsOf(dicomOf(t, dir), "START"))
+	in, err := os.ReadFile(whole)
+	require.NoError(t, err)
+	out, _, err := runCommand(newDICOMCommand(), in, "-")
+	require.NoError(t, err)
+	assert.Equal(t, want, rowsOf(out, "START"))
 }
