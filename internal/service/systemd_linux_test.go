@@ -2,6 +2,8 @@ package service
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"netcap/internal/testenv"
+	"netcap/pcapfile"
 )
 
 // A machine on which netcap is installed, with the interface c0 to capture on, whose
@@ -147,6 +150,41 @@ func TestService(t *testing.T) {
 	_, err = os.Lstat(b.Path("/etc/systemd/system/multi-user.target.wants/netcap-c0.service"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.Equal(t, 1500, b.files(t), "what it captured stays")
+}
+
+// A service keeps a DICOM journal too: its sandbox lets the reading process have its own.
+func TestServiceDICOMJournal(t *testing.T) {
+	testenv.Root(t)
+	f, err := os.Open(filepath.Join(testenv.Corpus(t), "dicom", "echo_ok.pcap"))
+	require.NoError(t, err)
+	defer f.Close()
+	b := boot(t)
+	b.Run(t, "netcap", "service", "install", "-i", "c0", "--keep-free", "1", "--dicom-journal", "/var/lib/netcap/dicom.jsonl")
+	r, err := pcapfile.NewReader(f)
+	require.NoError(t, err)
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		b.peer.Send(t, "p0", p.Data)
+	}
+	path := b.Path("/var/lib/netcap/dicom.jsonl")
+	b.await(t, func() bool {
+		text, err := os.ReadFile(path)
+		return err == nil && strings.Count(string(text), "\n") == 1
+	})
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"calling_ae":"CT01","called_ae":"PACS","result":"accepted"`)
+	assert.Empty(t, b.journal(t, "--priority", "warning"))
+	reader := b.Run(t, "pgrep", "--full", "dicom-journal-reader")
+	status := b.Run(t, "cat", "/proc/"+reader+"/status")
+	assert.Contains(t, status, "CapEff:\t0000000000000000\n")
+	assert.Contains(t, status, "NoNewPrivs:\t1\n")
+	b.Run(t, "systemctl", "stop", "netcap-c0.service")
+	assert.Equal(t, "success", b.property(t, "Result"))
 }
 
 // What won't mend itself is not tried again.

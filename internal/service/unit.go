@@ -136,7 +136,8 @@ func text(head string, c *Capture, o ...*unit.UnitOption) (string, error) {
 		"LockPersonality", "yes",
 		"MemoryDenyWriteExecute", "yes",
 		"SystemCallArchitectures", "native",
-		"SystemCallFilter", "@system-service io_uring_setup io_uring_enter io_uring_register",
+		// The last ones are for the sandbox within, of the DICOM journal's process.
+		"SystemCallFilter", "@system-service io_uring_setup io_uring_enter io_uring_register seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self",
 		"SystemCallErrorNumber", "EPERM",
 		// A core would hold packets.
 		"LimitCORE", "0",
