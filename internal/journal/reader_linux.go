@@ -27,11 +27,11 @@ func Main(socket *os.File, out, errs io.Writer) error {
 		return fmt.Errorf("%s is started by a capture with --dicom-journal: %w", Argument, err)
 	}
 	defer conn.Close()
-	lacks, err := sandbox.Isolate()
+	result, err := sandbox.Isolate()
 	if err != nil {
 		return err
 	}
-	for _, lack := range lacks {
+	for _, lack := range result.Lacks {
 		fmt.Fprintln(errs, "not enforced: "+lack)
 	}
 	r := &reader{conn: conn, out: bufio.NewWriter(out), errs: errs, files: make(chan *growing, 1)}

@@ -54,11 +54,11 @@ func probe(file, dir, process string) error {
 	if err != nil {
 		return err
 	}
-	lacks, err := sandbox.Isolate()
+	result, err := sandbox.Isolate()
 	if err != nil {
 		return err
 	}
-	fmt.Println("lacks:", strings.Join(lacks, "; "))
+	fmt.Println("lacks:", strings.Join(result.Lacks, "; "))
 	say := func(what string, err error) { fmt.Printf("%s: %v\n", what, err) }
 
 	_, err = io.ReadAll(open)
