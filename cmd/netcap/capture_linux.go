@@ -176,13 +176,13 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	// however few the machine has.
 	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
 
-	later := &finishing{o: o, cfg: cfg}
-	cfg.Finished = later.add
-	keeper, err := o.openJournal(cfg, log)
+	beside, err := o.startHelper(cfg, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeJournal(keeper)) }()
+	defer func() { err = errors.Join(err, closeHelper(beside)) }()
+	later := &finishing{o: o, cfg: cfg, helper: beside}
+	cfg.Finished = later.add
 	rec, err := record.New(cfg)
 	if err != nil {
 		return err
@@ -209,9 +209,6 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer later.abandon()
-	if keeper != nil {
-		keeper.Start()
-	}
 	ctx, end, stop := stopOnSignal(log)
 	defer stop()
 	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later}
@@ -225,6 +222,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer closeMetrics()
+	if control.sandbox, err = o.confine(cfg, pidPath, log); err != nil {
+		return err
+	}
 	if err := announce(rec.Status(), o, log, terminal); err != nil {
 		return err
 	}

@@ -6,13 +6,15 @@ import (
 
 	"netcap/internal/daemon"
 	"netcap/internal/finish"
+	"netcap/internal/helper"
 	"netcap/internal/record"
 )
 
 // finishing is what is done with the finished files of a capture, if anything.
 type finishing struct {
-	o   *captureOptions
-	cfg *record.Config
+	o      *captureOptions
+	cfg    *record.Config
+	helper *helper.Helper // nil if nothing is asked of it
 
 	mu     sync.Mutex
 	f      *finish.Finisher
@@ -24,7 +26,10 @@ func (l *finishing) begin(rec *record.Recorder) error {
 	if l.o.compress == "none" && l.o.postRotate == "" {
 		return nil
 	}
-	c := finish.Config{Dir: l.cfg.Files.Dir, Command: l.o.postRotate, Log: l.cfg.Log, KeepFree: func() int64 { return rec.Status().Files.KeepFree }}
+	c := finish.Config{Dir: l.cfg.Files.Dir, Log: l.cfg.Log, KeepFree: func() int64 { return rec.Status().Files.KeepFree }}
+	if l.o.postRotate != "" {
+		c.Run = l.helper.Run
+	}
 	if l.o.compress != "none" {
 		c.Compress = finish.Method(l.o.compress)
 	}

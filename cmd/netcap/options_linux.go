@@ -15,6 +15,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/record"
+	"netcap/internal/sandbox"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -53,9 +54,13 @@ type captureOptions struct {
 	pidFile string
 	logFile string
 	journal string
-	metrics string
-	quiet   bool
-	verbose int
+	user    string
+	becomes *sandbox.User // nil for nobody else
+	// noSandbox leaves the process all that it has.
+	noSandbox bool
+	metrics   string
+	quiet     bool
+	verbose   int
 
 	read   string
 	filter filterOptions
@@ -107,6 +112,8 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`, bounded and rotated (default standard error)")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, and nothing else, at http://`ADDR`/metrics, such as 127.0.0.1:9104 (default not)")
 	f.StringVar(&o.journal, "dicom-journal", "", "append a JSON line to `FILE` for each DICOM association as it ends, by a process of its own that can do nothing else; bounded and rotated (default not)")
+	f.StringVarP(&o.user, "user", "Z", "", "become `USER` once all is opened; the set is handed over to that user")
+	f.BoolVar(&o.noSandbox, "no-sandbox", false, "keep capabilities, files and system calls that a capture doesn't need")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "only warnings and errors, no status and no summary")
 	f.CountVarP(&o.verbose, "verbose", "v", "log more: each file")
 
@@ -166,7 +173,7 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		},
 		Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
 	}
-	if err := resolve(cfg); err != nil {
+	if err := errors.Join(o.lookUpUser(), resolve(cfg)); err != nil {
 		return nil, err
 	}
 	if cfg.Format, err = o.fileFormat(); err != nil {

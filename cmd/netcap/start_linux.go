@@ -179,5 +179,5 @@ func commandLine(pid int) (args []string, dir string, err error) {
 
 // operatingCommands are those that act on running captures.
 func operatingCommands() []*cobra.Command {
-	return []*cobra.Command{newStartCommand(), newStopCommand(), newRestartCommand(), newCheckCommand(), newInterfacesCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand(), newHoldCommand(), newReleaseCommand(), newServiceCommand(), newJournalCommand()}
+	return append(newHelperCommands(), newStartCommand(), newStopCommand(), newRestartCommand(), newCheckCommand(), newInterfacesCommand(), newStatusCommand(), newRotateCommand(), newGapsCommand(), newHoldCommand(), newReleaseCommand(), newServiceCommand())
 }

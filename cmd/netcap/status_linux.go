@@ -46,11 +46,12 @@ type captureStatus struct {
 		Failed  int64 `json:"failed"`
 		Waiting int64 `json:"waiting"`
 	} `json:"finished"`
-	CurrentFile string `json:"current_file"`
-	Files       int    `json:"files"`
-	SetBytes    int64  `json:"set_bytes"`
-	BudgetBytes int64  `json:"budget_bytes"`
-	FreeBytes   int64  `json:"free_bytes"`
+	Sandbox     captureSandbox `json:"sandbox"`
+	CurrentFile string         `json:"current_file"`
+	Files       int            `json:"files"`
+	SetBytes    int64          `json:"set_bytes"`
+	BudgetBytes int64          `json:"budget_bytes"`
+	FreeBytes   int64          `json:"free_bytes"`
 	// Oldest is when the oldest file of the set was begun.
 	Oldest *time.Time `json:"oldest"`
 	// Retention is how long the budget lasts at this run's rate, null while nothing
@@ -111,8 +112,9 @@ type controller struct {
 	cfg  *record.Config
 	rec  *record.Recorder
 	// later works on finished files.
-	later *finishing
-	stop  func()
+	later   *finishing
+	sandbox captureSandbox
+	stop    func()
 	// over is closed when all that was received has been written.
 	over chan struct{}
 }
@@ -120,6 +122,7 @@ type controller struct {
 func (c *controller) status() captureStatus {
 	s := newCaptureStatus(c.name, c.cfg, c.rec.Status())
 	f := c.later.stats()
+	s.Sandbox = c.sandbox
 	s.Finished.Done, s.Finished.Failed, s.Finished.Waiting = f.Done, f.Failed, f.Waiting
 	return s
 }
@@ -293,5 +296,12 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 		t.row(s.Name, fmt.Sprint(s.PID), s.State, s.interfaces(), tableTime(&s.Started),
 			comma(s.Packets.Written), comma(s.Packets.DroppedKernel+s.Packets.DroppedDisk), comma(int64(s.Gaps)), set, s.CurrentFile)
 	}
-	return t.flush()
+	err := t.flush()
+	for _, s := range all {
+		for _, lack := range s.Sandbox.Lacks {
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s is not confined in one respect: %s\n", s.Name, printable.Text(lack))
+			err = errors.Join(err, printErr)
+		}
+	}
+	return err
 }

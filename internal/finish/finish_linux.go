@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"netcap/internal/priority"
@@ -21,9 +19,9 @@ type Config struct {
 	Dir string
 	// Compress is the method, None for none.
 	Compress Method
-	// Command is a program and its arguments, split at white space: no shell reads it.
-	// The file's path follows as the last argument. Empty for none.
-	Command string
+	// Run does something with a finished file, by its path: the command of -z. It ends
+	// early if ctx is done. Nil for nothing.
+	Run func(ctx context.Context, path string) error
 	// KeepFree is how many bytes of the file system compressing leaves free.
 	KeepFree func() int64
 	// Log is told of what fails. Default: nothing is logged.
@@ -39,13 +37,12 @@ type Stats struct {
 
 // Finisher works on finished files.
 type Finisher struct {
-	cfg     Config
-	root    *os.Root
-	command []string
-	ctx     context.Context
-	cancel  context.CancelFunc
-	wake    chan struct{}
-	done    chan struct{}
+	cfg    Config
+	root   *os.Root
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{}
+	done   chan struct{}
 
 	mu     sync.Mutex // of what follows
 	queue  []string   // names, of which the set's bounds allow so many
@@ -53,10 +50,9 @@ type Finisher struct {
 	closed bool
 }
 
-// New prepares the work, and removes what a run that was killed left half done. A
-// program that can't be found is an error.
+// New prepares the work, and removes what a run that was killed left half done.
 func New(cfg *Config) (*Finisher, error) {
-	f := &Finisher{cfg: *cfg, command: strings.Fields(cfg.Command), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	f := &Finisher{cfg: *cfg, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if f.cfg.Log == nil {
 		f.cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -65,15 +61,6 @@ func New(cfg *Config) (*Finisher, error) {
 	}
 	if _, ok := methods[cfg.Compress]; !ok && cfg.Compress != None {
 		return nil, fmt.Errorf("compression %q: not one of none, gzip, zstd", cfg.Compress)
-	}
-	if len(f.command) > 0 {
-		path, err := exec.LookPath(f.command[0])
-		if err != nil {
-			return nil, fmt.Errorf("-z %s: %w", f.command[0], err)
-		}
-		if f.command[0], err = filepath.Abs(path); err != nil {
-			return nil, fmt.Errorf("-z %s: %w", path, err)
-		}
 	}
 	var err error
 	if f.root, err = os.OpenRoot(cfg.Dir); err != nil {
@@ -183,8 +170,8 @@ func (f *Finisher) work(name string) {
 		}
 	}
 	// A file that can't be compressed is finished nevertheless.
-	if len(f.command) > 0 && !gone && f.ctx.Err() == nil {
-		err = errors.Join(err, f.run1(path))
+	if f.cfg.Run != nil && !gone && f.ctx.Err() == nil {
+		err = errors.Join(err, f.cfg.Run(f.ctx, path))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

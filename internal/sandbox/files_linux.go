@@ -12,23 +12,12 @@ const scopes = 6
 
 // restrictFiles has Landlock refuse what isn't under these paths, of the network TCP, and
 // signals to other processes, as far as the kernel knows it.
-func restrictFiles(write, read []string) (lack string, err error) {
+func restrictFiles(write []string) (lack string, err error) {
 	version, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if e != 0 {
 		return fmt.Sprintf("Landlock isn't there (%v): paths are not confined beyond what user and capabilities allow", e), nil
 	}
-	rules := []landlock.Rule{landlock.RWDirs(write...).IgnoreIfMissing()}
-	for _, path := range read {
-		var st unix.Stat_t
-		switch err := unix.Stat(path, &st); {
-		case err != nil:
-		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-			rules = append(rules, landlock.RODirs(path))
-		default:
-			rules = append(rules, landlock.ROFiles(path))
-		}
-	}
-	if err := landlock.V6.BestEffort().Restrict(rules...); err != nil {
+	if err := landlock.V6.BestEffort().Restrict(landlock.RWDirs(write...).IgnoreIfMissing()); err != nil {
 		return "", fmt.Errorf("restricting paths by Landlock: %w", err)
 	}
 	if version < scopes {

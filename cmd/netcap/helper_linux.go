@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"netcap/capture"
+	"netcap/internal/daemon"
+	"netcap/internal/helper"
+	"netcap/internal/journal"
+	"netcap/internal/record"
+)
+
+// newHelperCommands are the processes beside a capture. Nobody types them.
+func newHelperCommands() []*cobra.Command {
+	hidden := func(name, short string, main func(*cobra.Command) error) *cobra.Command {
+		return &cobra.Command{
+			Use: name, Short: short, Hidden: true, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return main(cmd) },
+		}
+	}
+	return []*cobra.Command{
+		hidden(helper.Argument, "Do for a capture what it can't do itself", func(*cobra.Command) error { return helper.Main(os.Stdin) }),
+		hidden(journal.Argument, "Read for --dicom-journal", func(cmd *cobra.Command) error {
+			return journal.Main(os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		}),
+	}
+}
+
+// startHelper starts a helper process, if -z or --dicom-journal need one; nil otherwise.
+func (o *captureOptions) startHelper(cfg *record.Config, log *daemon.Log) (*helper.Helper, error) {
+	if o.journal == "" && o.postRotate == "" {
+		return nil, nil
+	}
+	if o.journal != "" && o.snapLen < capture.MaxSnapLen {
+		log.Warn("the DICOM journal lacks what the snapshot length cuts off: statuses and more; leave out -s", "snapshot_length", o.snapLen)
+	}
+	h, err := helper.Start(&helper.Config{Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger})
+	if err == nil && o.journal != "" {
+		cfg.Began = h.Began
+	}
+	return h, err
+}
+
+// helperPatience is how long the DICOM journal may take after the end of the capture. A
+// second signal ends the process meanwhile.
+const helperPatience = 30 * time.Second
+
+// closeHelper waits until the helper has done its work.
+func closeHelper(h *helper.Helper) error {
+	if h == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), helperPatience)
+	defer cancel()
+	return h.Close(ctx)
+}

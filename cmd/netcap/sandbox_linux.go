@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"netcap/internal/daemon"
+	"netcap/internal/record"
+	"netcap/internal/sandbox"
+	"netcap/rotate"
+)
+
+// captureSandbox is what confines a capture, as netcap status --json prints it.
+type captureSandbox struct {
+	Enforced []string `json:"enforced"`
+	Lacks    []string `json:"lacks"` // what isn't, and why
+}
+
+// lookUpUser finds the user of -Z.
+func (o *captureOptions) lookUpUser() error {
+	if o.user == "" {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return usageError{errors.New("-Z: only root can become another user: leave it out")}
+	}
+	u, err := sandbox.LookUp(o.user)
+	if err != nil {
+		return fmt.Errorf("-Z: %w", err)
+	}
+	o.becomes = u
+	return nil
+}
+
+// confine hands the set over to the user of -Z, and gives up what the capture doesn't need
+// any more: all that needs more has been done.
+func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon.Log) (captureSandbox, error) {
+	if o.becomes != nil {
+		if err := o.handOver(&cfg.Files); err != nil {
+			return captureSandbox{}, err
+		}
+	}
+	if o.noSandbox && o.becomes == nil {
+		log.Warn("nothing confines the capture: --no-sandbox")
+		return captureSandbox{Enforced: []string{}, Lacks: []string{"--no-sandbox"}}, nil
+	}
+	_ = time.Now().Local().String() // reads the zone's file
+	c := &sandbox.Config{User: o.becomes, Open: o.noSandbox}
+	for _, path := range []string{pidPath, o.logFile} {
+		if path != "" {
+			c.Write = append(c.Write, filepath.Dir(path))
+		}
+	}
+	if cfg.Files.Stream == nil {
+		c.Write = append(c.Write, cfg.Files.Dir)
+	}
+	r, err := sandbox.Confine(c)
+	if err != nil {
+		return captureSandbox{}, fmt.Errorf("%w; --no-sandbox does without", err)
+	}
+	log.Info("confined", "enforced", strings.Join(r.Enforced, ", "))
+	for _, lack := range r.Lacks {
+		log.Warn("not confined in one respect", "because", lack)
+	}
+	return captureSandbox{Enforced: r.Enforced, Lacks: append([]string{}, r.Lacks...)}, nil
+}
+
+// handOver gives the user of -Z what the capture goes on writing to.
+func (o *captureOptions) handOver(f *rotate.Config) error {
+	u := o.becomes
+	if o.logFile != "" {
+		if err := os.Chown(o.logFile, u.UID, u.GID); err != nil {
+			return fmt.Errorf("-Z %s: %w", u.Name, err)
+		}
+	}
+	if f.Stream != nil {
+		return nil
+	}
+	owns := o.write == "" // netcap made the directory, or was given it for its own
+	if err := rotate.HandOver(f.Dir, f.Name, owns, u.UID, u.GID); err != nil {
+		return fmt.Errorf("-Z %s: %w", u.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// HandOver makes the files of a set another user's, so that a Writer that becomes that user
+// goes on, and so do later ones: segments, compressed ones too, the ledger, holds, and what
+// locks them; with owns the directory as well, which the user has to be able to write to
+// otherwise. Files of others than the caller's user, and with several names, stay. set is ""
+// for a single file, which is open already.
+func HandOver(dir, set string, owns bool, uid, gid int) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if set == "" {
+		return nil
+	}
+	d, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !ofSet(set, e.Name()) {
+			continue
+		}
+		if err := handOver(root, e.Name(), uid, gid); err != nil {
+			return err
+		}
+	}
+	if owns {
+		return d.Chown(uid, gid)
+	}
+	return nil
+}
+
+// ofSet reports whether a file of that name belongs to a set.
+func ofSet(set, name string) bool {
+	switch name {
+	case set + ".ledger", holdsName(set), lockName(set), holdsLock(set):
+		return true
+	}
+	for _, compressed := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, compressed)
+	}
+	other, _, _, _, ok := ParseName(name)
+	return ok && other == set
+}
+
+func handOver(root *os.Root, name string, uid, gid int) error {
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || !st.Mode().IsRegular() || int(sys.Uid) != os.Geteuid() || sys.Nlink != 1 {
+		return nil
+	}
+	if err := f.Chown(uid, gid); err != nil {
+		return fmt.Errorf("handing over %s: %w", name, err)
+	}
+	return nil
+}
