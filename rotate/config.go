@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -142,6 +143,10 @@ type Config struct {
 	// may cost. Default: DefaultSync.
 	Sync time.Duration
 
+	// Owner is the ID of a user whose files are the set's too, beside those of the
+	// process's: whom a process of root's will become. Default: nobody else.
+	Owner int
+
 	// Header appends what a file begins with. first is false where the one
 	// file of Config.File goes on after a gap. It is called by the front.
 	Header func(dst []byte, first bool) []byte
@@ -175,6 +180,9 @@ var ErrFull = errors.New("the set is full")
 
 func (c *Config) withDefaults() (Config, error) {
 	out := *c
+	if out.Owner == 0 {
+		out.Owner = os.Geteuid()
+	}
 	if out.Log == nil {
 		out.Log = slog.New(slog.DiscardHandler)
 	}

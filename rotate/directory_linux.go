@@ -125,12 +125,6 @@ func (d *directory) create(name string) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 }
 
-// ours reports whether a file is a regular one of this user with one name.
-func ours(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
-}
-
 // explainDir says of a refusal who is refused what, and what to do.
 func explainDir(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {

@@ -26,6 +26,7 @@ type entry struct {
 // set is the files of one capture in a directory, oldest first.
 type set struct {
 	dir     *directory
+	owner   int // whose files are its, beside the process's user
 	name    string
 	ext     string // of the files that are begun
 	log     *slog.Logger
@@ -45,7 +46,7 @@ type set struct {
 // openSet locks the set, against other processes and this one, and looks at
 // what is there.
 func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
-	s := &set{dir: dir, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}}
+	s := &set{dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}}
 	if err := s.shareDir(c.OwnDir); err != nil {
 		return nil, err
 	}
@@ -147,11 +148,17 @@ func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Nlink == 0 {
 		return nil, false, fs.ErrNotExist // it is being removed right now
 	}
-	if !ours(st) {
-		return nil, false, fmt.Errorf("%s: is not a lock file of %s: move it away, or choose another directory", path, userName(os.Geteuid()))
+	if !s.ours(st) {
+		return nil, false, fmt.Errorf("%s: is not a lock file of %s, but of %s: capture as that user (-Z), move it away, or choose another directory", path, userName(os.Geteuid()), ownerOf(st))
 	}
 	f, err = s.dir.root.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	return f, false, err
+}
+
+// ours reports whether a file is a regular one of this user, or of the set's, with one name.
+func (s *set) ours(st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && st.Mode().IsRegular() && (int(sys.Uid) == os.Geteuid() || int(sys.Uid) == s.owner) && sys.Nlink == 1
 }
 
 func (s *set) lockName() string { return lockName(s.name) }
@@ -197,7 +204,7 @@ func (s *set) scan() error {
 		if err != nil {
 			return err
 		}
-		if !ours(st) {
+		if !s.ours(st) {
 			s.log.Debug("left alone: not a regular file of this user alone", "file", file)
 			continue
 		}
@@ -298,7 +305,7 @@ func (s *set) discardCurrent() error {
 // there, or no longer ours to remove.
 func (s *set) remove(file string) (int64, error) {
 	st, err := s.dir.root.Lstat(file)
-	if err == nil && !ours(st) {
+	if err == nil && !s.ours(st) {
 		return 0, nil
 	}
 	if err == nil {

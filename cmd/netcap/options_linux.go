@@ -201,6 +201,9 @@ func (o *captureOptions) files(cfg *record.Config) error {
 		Budget: o.budget.a, KeepFree: o.keepFree.a, MaxAge: o.maxAge.d, NoDelete: o.noDelete,
 		WriteBuffer: o.writeBuffer.a.Bytes, Flush: o.flush.d, Sync: o.fsync.d,
 	}
+	if o.becomes != nil {
+		f.Owner = o.becomes.UID
+	}
 	if o.unbuffered || o.flush.set && o.flush.d == 0 {
 		f.Flush = -1
 	}

@@ -81,6 +81,15 @@ func (o *captureOptions) handOver(f *rotate.Config) error {
 		return nil
 	}
 	owns := o.write == "" // netcap made the directory, or was given it for its own
+	if owns && o.dir == "" {
+		// What leads there is root's, and nobody else's business: only the way is opened.
+		base := filepath.Dir(f.Dir)
+		if st, err := os.Stat(base); err == nil && st.Mode()&1 == 0 {
+			if err := os.Chmod(base, st.Mode().Perm()|0o011); err != nil {
+				return fmt.Errorf("-Z %s: %w", u.Name, err)
+			}
+		}
+	}
 	if err := rotate.HandOver(f.Dir, f.Name, owns, u.UID, u.GID); err != nil {
 		return fmt.Errorf("-Z %s: %w", u.Name, err)
 	}

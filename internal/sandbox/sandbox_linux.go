@@ -54,6 +54,16 @@ func Confine(c *Config) (*Result, error) {
 			}
 		}
 	}
+	// The user may not be able to open what the paths lead through.
+	if c.Open {
+		r.Lacks = append(r.Lacks, "Landlock and seccomp are off: --no-sandbox")
+	} else {
+		lack, err := restrictFiles(c.Write)
+		if err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+		r.add("Landlock", lack)
+	}
 	if err := dropPrivileges(c.User, keep); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
@@ -62,15 +72,10 @@ func Confine(c *Config) (*Result, error) {
 		r.Enforced = append(r.Enforced, "user "+c.User.Name)
 	}
 	if c.Open {
-		r.Lacks = append(r.Lacks, "Landlock and seccomp are off: --no-sandbox")
 		return r, nil
 	}
-	lack, err := restrictFiles(c.Write)
+	lack, err := denyCalls()
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
-	}
-	r.add("Landlock", lack)
-	if lack, err = denyCalls(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r.add("seccomp", lack)

@@ -12,16 +12,23 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/sandbox"
 	"netcap/internal/testenv"
 )
 
-// TestIsolate looks at what the kernel says of an isolated process, and at what becomes of
-// what it tries.
-func TestIsolate(t *testing.T) {
-	testenv.Root(t)
+// probed is what package probe says, and its process.
+type probed struct {
+	said map[string]string
+	pid  int
+}
+
+// runProbe runs package probe until it has said all, and ends it with the test.
+func runProbe(t *testing.T, how string) *probed {
+	t.Helper()
 	dir := t.TempDir()
-	probe := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-o", probe, "./probe")
+	require.NoError(t, os.Chmod(dir, 0o755))
+	path := filepath.Join(dir, "probe")
+	build := exec.Command("go", "build", "-o", path, "./probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built: with cgo not all threads can be reached
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -32,48 +39,96 @@ func TestIsolate(t *testing.T) {
 	// A process of nobody's, whom nobody might signal.
 	victim := exec.Command(testenv.Program(t, "setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", "sleep", "60")
 	require.NoError(t, victim.Start())
-	defer func() {
+	t.Cleanup(func() {
 		assert.NoError(t, victim.Process.Kill())
 		_ = victim.Wait() // killed
-	}()
-
-	cmd := exec.Command(probe, "/etc/passwd", shared, fmt.Sprint(victim.Process.Pid))
+	})
+	cmd := exec.Command(path, how, "/etc/passwd", shared, fmt.Sprint(victim.Process.Pid))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	said := make(map[string]string)
+	t.Cleanup(func() {
+		assert.NoError(t, stdin.Close())
+		assert.NoError(t, cmd.Wait())
+	})
+	p := &probed{said: make(map[string]string), pid: cmd.Process.Pid}
 	for s := bufio.NewScanner(stdout); s.Scan() && s.Text() != "ready"; {
 		what, result, _ := strings.Cut(s.Text(), ": ")
-		said[what] = result
+		p.said[what] = result
 	}
-	for _, what := range []string{"read what is open", "threads"} {
-		assert.Equal(t, "<nil>", said[what], what)
-	}
-	for _, what := range []string{
-		"open a file", "create a file", "make a directory", "list a directory", "write into a file", "list what is open", "connect", "listen", "packet socket",
-		"run a program", "signal", "trace", "become root", "mount", "bpf",
-	} {
-		assert.NotEqual(t, "<nil>", said[what], what)
-		assert.NotEmpty(t, said[what], what)
-	}
-	assert.Empty(t, said["lacks"])
+	assert.Empty(t, p.said["lacks"])
+	return p
+}
 
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", cmd.Process.Pid))
+func (p *probed) may(t *testing.T, tries ...string) {
+	t.Helper()
+	for _, what := range tries {
+		assert.Equal(t, "<nil>", p.said[what], what)
+	}
+}
+
+func (p *probed) mayNot(t *testing.T, tries ...string) {
+	t.Helper()
+	for _, what := range tries {
+		assert.NotContains(t, p.said[what], "<nil>", what)
+		assert.NotEmpty(t, p.said[what], what)
+	}
+}
+
+// has looks at what the kernel says of each thread.
+func (p *probed) has(t *testing.T, lines ...string) {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid))
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, len(tasks), 5)
+	looked := 0
 	for _, path := range tasks {
 		b, err := os.ReadFile(path)
-		require.NoError(t, err)
-		for _, line := range []string{
-			"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
-			"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n",
-		} {
+		if err != nil { // the thread has ended
+			continue
+		}
+		looked++
+		for _, line := range lines {
 			assert.Contains(t, string(b), line, path)
 		}
 	}
-	require.NoError(t, stdin.Close())
-	require.NoError(t, cmd.Wait())
+	assert.GreaterOrEqual(t, looked, 5)
+}
+
+const (
+	noneOf = "\t0000000000000000\n"
+	netRaw = "\t0000000000002000\n" // bit 13, capability.h
+)
+
+func TestIsolate(t *testing.T) {
+	testenv.Root(t)
+	p := runProbe(t, "isolate")
+	p.may(t, "read what is open", "threads")
+	p.mayNot(t, "open a file", "create a file", "make a directory", "list a directory", "write into a file", "list what is open", "connect", "listen",
+		"packet socket", "run a program", "signal", "trace", "become root", "mount", "bpf")
+	p.has(t, "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+		"CapInh:"+noneOf, "CapPrm:"+noneOf, "CapEff:"+noneOf, "CapBnd:"+noneOf, "CapAmb:"+noneOf)
+}
+
+func TestConfine(t *testing.T) {
+	testenv.Root(t)
+	p := runProbe(t, "confine")
+	p.may(t, "read what is open", "make, rename and delete a file", "packet socket", "netlink socket", "unix socket")
+	p.mayNot(t, "internet socket", "internet socket, version 6", "open a file", "make a file elsewhere", "run a program", "trace", "signal", "mount",
+		"another root", "another namespace")
+	p.has(t, "Uid:\t0\t0\t0\t0\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+		"CapInh:"+noneOf, "CapPrm:"+netRaw, "CapEff:"+netRaw, "CapBnd:"+netRaw, "CapAmb:"+noneOf)
+}
+
+func TestLookUp(t *testing.T) {
+	u, err := sandbox.LookUp("nobody")
+	require.NoError(t, err)
+	assert.Equal(t, 65534, u.UID)
+	u, err = sandbox.LookUp("65534")
+	require.NoError(t, err)
+	assert.Equal(t, "nobody", u.Name)
+	_, err = sandbox.LookUp("no-such-user")
+	assert.ErrorContains(t, err, `user "no-such-user": `)
 }
