@@ -230,7 +230,7 @@ func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis
 	cfg.Ended, cfg.EndedConnection, cfg.Found = f.association, f.connection, f.found
 	d.analysis = diagnosis.New(cfg)
 	files := d.reading.config(p)
-	files.Waiting = func() { d.analysis.Advance(time.Now().Add(-settling)) }
+	files.Waiting = func(waited time.Duration) { d.analysis.Waited(waited - settling) }
 	if d.stream, err = input.Follow(ctx, paths[0], files); err != nil {
 		return err
 	}

@@ -125,9 +125,14 @@ func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
 	}
 }
 
-// Advance says that all packets up to a time have been added: what has ended by then is
-// over, though no later packet shows it.
-func (a *Analysis) Advance(now time.Time) { a.tracker.Advance(now.UnixNano()) }
+// Waited says that nothing was added for so long, though a capture goes on: what has ended
+// by then is over, though no later packet shows it. Whose clock made the times of packets
+// doesn't matter.
+func (a *Analysis) Waited(d time.Duration) {
+	if a.last != 0 && d > 0 {
+		a.tracker.Advance(a.last + int64(d))
+	}
+}
 
 // wanted reports whether a segment is one of those that the Config wants.
 func (a *Analysis) wanted(s *tcp.Segment) bool {

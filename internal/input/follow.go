@@ -69,7 +69,8 @@ func (s *Stream) firstOfSet(dir string) (string, error) {
 type follower struct {
 	ctx     context.Context
 	stdin   io.Reader
-	waiting func() // nil for nothing
+	waiting func(time.Duration) // nil for nothing
+	since   time.Time           // when one began to wait; zero while there is more
 
 	path string // of the current file
 	set  string // empty if it isn't a set's
@@ -145,8 +146,11 @@ func (w *follower) judge(err error) error {
 
 // wait waits a moment. io.EOF says that ctx is done.
 func (w *follower) wait() error {
+	if w.since.IsZero() {
+		w.since = time.Now()
+	}
 	if w.waiting != nil {
-		w.waiting()
+		w.waiting(time.Since(w.since))
 	}
 	select {
 	case <-w.ctx.Done():
@@ -204,6 +208,7 @@ func (t *tail) Read(b []byte) (int, error) {
 				t.compressed = CompressionOf(b[:n]) != ""
 			}
 			t.n += int64(n)
+			t.w.since = time.Time{}
 			return n, nil
 		}
 		if err != nil && err != io.EOF {

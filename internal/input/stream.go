@@ -24,8 +24,9 @@ type Config struct {
 	// Ended is called with each file that was read to its end, or to its damage, while
 	// it can be asked for what its last blocks said.
 	Ended func(*File)
-	// Waiting is called some times a second while Follow's Stream waits for more.
-	Waiting func()
+	// Waiting is called some times a second while Follow's Stream waits for more, with how
+	// long it was by now.
+	Waiting func(waited time.Duration)
 }
 
 // A Stream delivers the packets of files in the order of their times, as mergecap does:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,10 @@ type Keeper struct {
 	lines *lines
 	done  chan struct{}
 	kill  context.CancelFunc
+
+	// given are the last two files that were given away, which another process begins with:
+	// of the first one something may not have been told yet. It is for one goroutine.
+	given []string
 
 	mu      sync.Mutex
 	changed chan struct{} // closed, and made anew, when there is something new
@@ -126,6 +131,7 @@ func (k *Keeper) next() (path string, lost int) {
 	}
 	path, k.waiting = k.waiting[0], k.waiting[1:]
 	lost, k.lost = k.lost, 0
+	k.given = append(k.given[max(0, len(k.given)-1):], path)
 	return path, lost
 }
 
@@ -140,19 +146,20 @@ const mostFailures = 3
 
 // run keeps a process running until all is read.
 func (k *Keeper) run(ctx context.Context) {
-	had, deaths, pause, failures := "", 0, firstPause, 0
+	died, deaths, pause, failures := "", 0, firstPause, 0
 	for ctx.Err() == nil {
 		began := time.Now()
-		current, err := k.process(ctx, had)
+		current, err := k.process(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if deaths++; current != had {
-			deaths = 1
+		if deaths++; current != died {
+			died, deaths = current, 1
 		}
-		if had = current; deaths > 1 && current != "" {
+		if deaths > 1 && current != "" {
+			k.given = slices.DeleteFunc(k.given, func(path string) bool { return path == current })
 			k.lines.skipped([]string{current}, fmt.Sprintf("the process that read it ended twice: %v", err))
-			had, deaths = "", 0
+			died, deaths = "", 0
 		}
 		k.cfg.Log.Error("the DICOM journal's process has ended, and is started again; the capture goes on", "error", err, "file", current)
 		_, over, _ := k.state()

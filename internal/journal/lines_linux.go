@@ -31,7 +31,8 @@ type lines struct {
 
 	mu      sync.Mutex
 	file    *lumberjack.Logger
-	written map[string]bool // keys of the lines out of the current file
+	written map[string]bool // keys of the lines since the current file was given away
+	before  map[string]bool // and of those before, since the one before was
 	failed  int             // lines in a row that couldn't be written
 }
 
@@ -84,7 +85,7 @@ func readLine(in *bufio.Reader) (line []byte, err error) {
 func (l *lines) write(key string, text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.written[key] {
+	if l.written[key] || l.before[key] {
 		return
 	}
 	l.written[key] = true
@@ -135,11 +136,12 @@ func (l *lines) skipped(files []string, reason string) {
 	}
 }
 
-// forget forgets the keys: the files that they were of won't be read again.
-func (l *lines) forget() {
+// next says that another file is given away: keys from before the last one aren't needed any
+// more, for the files that they were of won't be read again.
+func (l *lines) next() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	clear(l.written)
+	l.written, l.before = make(map[string]bool), l.written
 }
 
 func (l *lines) close() error { return l.file.Close() }

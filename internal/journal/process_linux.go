@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -19,12 +20,12 @@ const Argument = "dicom-journal-reader"
 // patience is how long a process that was killed may take to end.
 const patience = 5 * time.Second
 
-// process runs a process, beginning with the file that another had when it died, until all
-// is read. It returns what it had last. A nil error says that all is read.
-func (k *Keeper) process(ctx context.Context, had string) (current string, err error) {
+// process runs a process, beginning with the files that another was given last, until all is
+// read. It returns what it had when it ended. A nil error says that all is read.
+func (k *Keeper) process(ctx context.Context) (current string, err error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
-		return had, err
+		return "", err
 	}
 	defer ours.Close()
 	ctx, cancel := context.WithCancel(ctx)
@@ -37,14 +38,14 @@ func (k *Keeper) process(ctx context.Context, had string) (current string, err e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return had, errors.Join(err, theirs.Close())
+		return "", errors.Join(err, theirs.Close())
 	}
 	complaints, err := cmd.StderrPipe()
 	if err != nil {
-		return had, errors.Join(err, theirs.Close())
+		return "", errors.Join(err, theirs.Close())
 	}
 	if err := errors.Join(cmd.Start(), theirs.Close()); err != nil {
-		return had, err
+		return "", err
 	}
 	k.cfg.Log.Debug("the DICOM journal's process", "pid", cmd.Process.Pid)
 	printed, said := make(chan struct{}), make(chan string, 1)
@@ -56,7 +57,7 @@ func (k *Keeper) process(ctx context.Context, had string) (current string, err e
 		}
 	}()
 	go func() { said <- k.listen(complaints) }()
-	s := &session{keeper: k, conn: ours, again: had, current: had, ended: printed}
+	s := &session{keeper: k, conn: ours, again: slices.Clone(k.given), ended: printed}
 	serveErr := s.serve()
 	if serveErr != nil { // it is about to end, if it hasn't
 		stop := time.AfterFunc(patience, cancel)
@@ -93,7 +94,7 @@ func (k *Keeper) listen(r io.Reader) (last string) {
 type session struct {
 	keeper  *Keeper
 	conn    *net.UnixConn
-	again   string          // the file to begin with
+	again   []string        // the files to begin with
 	current string          // the one that it has
 	ended   <-chan struct{} // the process writes no more
 }
@@ -137,10 +138,13 @@ func (s *session) give() (more bool, err error) {
 	for {
 		waiting, over, changed := s.keeper.state()
 		switch {
-		case s.again != "":
-			s.current, s.again = s.again, ""
+		case len(s.again) > 0:
+			s.current, s.again = s.again[0], s.again[1:]
 			if err := s.hand(s.current); !errors.Is(err, errGone) {
 				return err == nil, err
+			}
+			if len(s.again) == 0 { // the one before was read
+				s.keeper.lines.skipped([]string{s.current}, "it was deleted before it could be read again")
 			}
 		case waiting > 0:
 			path, lost := s.keeper.next()
@@ -148,7 +152,7 @@ func (s *session) give() (more bool, err error) {
 				s.keeper.lines.skipped(nil, fmt.Sprintf("%d files before %s were left out: reading is slower than the capture", lost, path))
 			}
 			s.current = path
-			s.keeper.lines.forget()
+			s.keeper.lines.next()
 			if err := s.hand(path); !errors.Is(err, errGone) {
 				return err == nil, err
 			}
@@ -181,7 +185,7 @@ func (s *session) hand(path string) error {
 	}
 	for {
 		waiting, over, changed := s.keeper.state()
-		if waiting > 0 || over {
+		if waiting > 0 || over || len(s.again) > 0 {
 			return send(s.conn, tellWhole, "", nil)
 		}
 		select {

@@ -111,8 +111,8 @@ func (r *reader) read(g *growing) error {
 	}
 	defer f.Close()
 	if f.Compression == input.None { // otherwise another goroutine reads, and doesn't wait
-		g.waiting = func() {
-			r.analysis.Advance(time.Now().Add(-settling))
+		g.waiting = func(waited time.Duration) {
+			r.analysis.Waited(waited - settling)
 			r.flush()
 		}
 	}
@@ -185,10 +185,12 @@ func (r *reader) fail(err error) {
 
 // growing reads a file until it is whole and at its end.
 type growing struct {
-	path    string
-	f       *os.File
-	whole   chan struct{} // closed when it doesn't grow any more
-	waiting func()        // called while more is waited for, if it isn't nil
+	path  string
+	f     *os.File
+	whole chan struct{} // closed when it doesn't grow any more
+	// waiting is called while more is waited for, with how long it was by now, if it isn't
+	// nil.
+	waiting func(waited time.Duration)
 }
 
 // pollInterval is how often one looks whether a file has grown.
@@ -196,13 +198,13 @@ const pollInterval = 200 * time.Millisecond
 
 // Read implements io.Reader.
 func (g *growing) Read(b []byte) (int, error) {
-	for last := false; ; {
+	for last, began := false, time.Now(); ; {
 		n, err := g.f.Read(b)
 		if n > 0 || err != nil && !errors.Is(err, io.EOF) || last {
 			return n, err
 		}
 		if g.waiting != nil {
-			g.waiting()
+			g.waiting(time.Since(began))
 		}
 		select {
 		case <-g.whole:
