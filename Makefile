@@ -2,19 +2,26 @@
 # make test    all checks and tests that this machine can run, and what it can't
 # make cross   builds dist/netcap-linux-ARCH for every architecture
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
+# make soak    a capture with rotation, floods and faults for SOAK=10m (root)
 # make bench   compares netcap with other programs (root; minutes)
 # make bench-read  compares reading with tcpdump, tshark and capinfos (minutes)
 # make bench-dicom  compares netcap dicom with tshark (minutes)
 # make bench-filter  compares filter programs with libpcap's, on the corpus
 # make clean   removes what these made
 
-.PHONY: build test cross packages bench bench-read bench-dicom bench-filter clean
+# how long make soak takes
+SOAK ?= 10m
+
+.PHONY: build test soak cross packages bench bench-read bench-dicom bench-filter clean
 
 build:
 	scripts/build netcap
 
 test:
 	scripts/test
+
+soak:
+	CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run TestSoak ./cmd/netcap -soak $(SOAK)
 
 cross:
 	scripts/cross dist

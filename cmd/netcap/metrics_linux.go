@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"netcap/internal/record"
@@ -115,7 +116,7 @@ func truth(b bool) float64 {
 // metrics answers with the capture's metrics.
 func (c *controller) metrics() http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(newMetrics(c.rec.Status))
+	r.MustRegister(newMetrics(c.rec.Status), collectors.NewGoCollector())
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"netcap/internal/testenv"
+)
+
+// soakTime is how long TestSoak takes: make soak has it take longer.
+var soakTime = flag.Duration("soak", 20*time.Second, "how long TestSoak goes on")
+
+// soak is a capture that goes on while all kinds of things happen to it.
+type soak struct {
+	*host
+	p       *process
+	pid     int
+	small   string // the file system that the set is on
+	random  *rand.Rand
+	sent    int64 // frames that the interface took while it was captured on
+	floods  int
+	happens map[string]int
+}
+
+// TestSoak has a capture rotate, delete, be flooded, stopped, and lose its interface and its
+// disk, at random, again and again. At the end the sums are right to the packet, and
+// descriptors, goroutines and memory are what they were.
+func TestSoak(t *testing.T) {
+	d := *soakTime
+	if testing.Short() {
+		d = 5 * time.Second
+	}
+	h := newHost(t)
+	s := &soak{host: h, small: tmpfs(t, "size=96m"), random: rand.New(rand.NewPCG(1, 2)), happens: make(map[string]int)}
+	s.p = h.capture("-i", "c0", "--name", "s", "--dir", filepath.Join(s.small, "s"), "--disk-budget", "40M", "--segment-size", "4M", "--keep-free", "1",
+		"--write-buffer", "16MiB", "--fsync", "1s", "-z", "true", "--dicom-journal", filepath.Join(h.dir, "journal"))
+	s.pid = h.statusOf("s").PID
+	s.round() // everything was used once
+	before := s.measure()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		s.round()
+	}
+	after := s.measure()
+	t.Logf("%v: %d frames in %d floods; %v", d, s.sent, s.floods, s.happens)
+	t.Logf("before: %v, after: %v", before, after)
+	assert.LessOrEqual(t, after["descriptors"], before["descriptors"]+2)
+	assert.LessOrEqual(t, after["goroutines"], before["goroutines"]+2)
+	assert.LessOrEqual(t, after["resident MiB"], before["resident MiB"]+24)
+	said := s.p.stop()
+	number := func(text string) int64 {
+		m := regexp.MustCompile(`(\d+) ` + text).FindStringSubmatch(said)
+		require.NotNil(t, m, said)
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		require.NoError(t, err)
+		return n
+	}
+	written, received, dropped := number("packets captured"), number("packets received by filter"), number("packets dropped by kernel")
+	const unwritten = "packets dropped because they could not be written"
+	if strings.Contains(said, unwritten) {
+		dropped += number(unwritten)
+	}
+	assert.Equal(t, s.sent, received, said)
+	assert.Equal(t, received, written+dropped, said)
+}
+
+// round floods while one thing or another happens.
+func (s *soak) round() {
+	events := map[string]func(){
+		"rotation":           func() { s.does("rotate", "s") },
+		"stop and go":        s.stopAndGo,
+		"interface down":     s.down,
+		"interface deleted":  s.recreate,
+		"disk full":          s.fill,
+		"hold":               s.hold,
+		"many questions":     func() { s.ask(10) },
+		"log opened anew":    func() { s.p.signal(syscall.SIGHUP) },
+		"nothing in between": func() {},
+	}
+	for _, name := range []string{
+		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "many questions", "log opened anew", "nothing in between",
+	} {
+		if s.random.IntN(3) == 0 && s.floods > 8 { // not always in the same order
+			continue
+		}
+		s.flood(2000 + s.random.IntN(20_000))
+		events[name]()
+		s.happens[name]++
+	}
+}
+
+// flood sends frames, which all are received.
+func (s *soak) flood(n int) {
+	s.t.Helper()
+	sizes := []int{64, 512, 1514}
+	require.Equal(s.t, n, s.peer.Flood(s.t, "g0", sizes[s.random.IntN(len(sizes))], n))
+	s.sent += int64(n)
+	s.floods++
+}
+
+// state waits until the capture is in a state.
+func (s *soak) state(want string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.statusOf("s").State == want }, patience, 20*time.Millisecond)
+}
+
+// stopAndGo stops the process in the midst of a flood: the ring fills, and what it has no
+// room for is counted.
+func (s *soak) stopAndGo() {
+	require.NoError(s.t, syscall.Kill(s.pid, syscall.SIGSTOP))
+	s.flood(30_000)
+	require.NoError(s.t, syscall.Kill(s.pid, syscall.SIGCONT))
+	s.state(stateCapturing)
+}
+
+func (s *soak) down() {
+	s.net.SetDown(s.t, "c0")
+	s.state(stateWaiting)
+	s.net.SetUp(s.t, "c0")
+	s.state(stateCapturing)
+}
+
+func (s *soak) recreate() {
+	s.net.Delete(s.t, "c0")
+	s.state(stateWaiting)
+	testenv.NewVeth(s.t, s.peer, s.net, "g0", "c0")
+	s.state(stateCapturing)
+}
+
+// fill leaves the file system no room, floods, and makes room again.
+func (s *soak) fill() {
+	filler := filepath.Join(s.small, "filler")
+	f, err := os.Create(filler)
+	require.NoError(s.t, err)
+	block := make([]byte, 1<<20)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	require.ErrorIs(s.t, err, syscall.ENOSPC)
+	require.NoError(s.t, f.Close())
+	for range 3 {
+		s.flood(20_000)
+	}
+	require.NoError(s.t, os.Remove(filler))
+	s.state(stateCapturing)
+}
+
+func (s *soak) hold() {
+	dir := filepath.Join(s.small, "s")
+	s.does("hold", dir, "--from", "2s", "--reason", "soak")
+	s.flood(5000)
+	out := s.does("hold", dir, "--json")
+	for _, m := range regexp.MustCompile(`"id": (\d+)`).FindAllStringSubmatch(out, -1) {
+		s.does("release", dir, m[1])
+	}
+}
+
+func (s *soak) ask(times int) {
+	for range times {
+		s.statusOf("s")
+	}
+}
+
+// measure is what of the process should stay as it is.
+func (s *soak) measure() map[string]int {
+	s.t.Helper()
+	time.Sleep(2 * time.Second) // what rides out a slow disk is given back
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid))
+	require.NoError(s.t, err)
+	m := map[string]int{"descriptors": len(fds)}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
+	require.NoError(s.t, err)
+	var kib int
+	_, err = fmt.Sscanf(regexp.MustCompile(`VmRSS:.*`).FindString(string(b)), "VmRSS: %d kB", &kib)
+	require.NoError(s.t, err)
+	m["resident MiB"] = kib >> 10
+	_, text := s.get("unix", s.run+"/netcap/s.sock", "/metrics")
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if n, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
+			m["goroutines"], err = strconv.Atoi(n)
+			require.NoError(s.t, err)
+		}
+	}
+	require.NotZero(s.t, m["goroutines"])
+	return m
+}
