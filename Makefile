@@ -1,5 +1,6 @@
 # make         builds ./netcap, one static binary
 # make test    all checks and tests that this machine can run, and what it can't
+# make fuzz    runs each fuzz target for FUZZTIME (30s, a quarter of an hour in all)
 # make cross   builds dist/netcap-linux-ARCH for every architecture
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make soak    a capture with rotation, floods and faults for SOAK=10m (root)
@@ -12,13 +13,16 @@
 # how long make soak takes
 SOAK ?= 10m
 
-.PHONY: build test soak cross packages bench bench-read bench-dicom bench-filter clean
+.PHONY: build test fuzz soak cross packages bench bench-read bench-dicom bench-filter clean
 
 build:
 	scripts/build netcap
 
 test:
 	scripts/test
+
+fuzz:
+	scripts/fuzz
 
 soak:
 	CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run TestSoak ./cmd/netcap -soak $(SOAK)

@@ -36,7 +36,7 @@ func (b *Batch) Next(p *Packet) bool {
 		return b.fail("packet header", b.off)
 	}
 	mac, n := b.off+int(hdr.Mac), int(hdr.Snaplen)
-	if n < 0 || mac < b.off+tpacket.AddrOffset+tpacket.AddrSize || mac+n > len(b.block) {
+	if n < 0 || mac < b.off+tpacket.AddrOffset+tpacket.AddrSize || n > len(b.block)-mac {
 		return b.fail("frame", b.off)
 	}
 	addr := tpacket.Addr(b.block, b.off)
@@ -57,8 +57,11 @@ func (b *Batch) Next(p *Packet) bool {
 		p.Data = p.Data[:b.snapLen]
 	}
 
-	b.off += int(hdr.Next_offset)
 	b.left--
+	if b.left > 0 && hdr.Next_offset == 0 { // the same would come for ever
+		b.fail("next packet", b.off)
+	}
+	b.off += int(hdr.Next_offset)
 	return true
 }
 
@@ -80,7 +83,7 @@ func (b *Batch) Release() {
 }
 
 func (b *Batch) fail(what string, off int) bool {
-	b.err = fmt.Errorf("ring block is malformed: %s at offset %d leaves it", what, off)
+	b.err = fmt.Errorf("ring block is malformed: %s at offset %d isn't within it", what, off)
 	b.left = 0
 	return false
 }

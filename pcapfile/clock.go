@@ -66,21 +66,23 @@ func pow10(n uint8) uint64 {
 	return p
 }
 
-// time converts a timestamp. Times too far away for time.Time are moved to the
-// farthest it holds.
+// time converts a timestamp. Seconds outside of the years 0 to 9999 are moved to the nearest
+// within: RFC 3339, and so JSON, has no others.
 func (c *clock) time(ts uint64) time.Time {
 	sec, ns := c.split(ts)
-	if c.offset != 0 || sec > maxSeconds {
-		sec = min(sec, maxSeconds)
-		offset := min(max(c.offset, -maxSeconds), maxSeconds)
-		return time.Unix(int64(sec)+offset, int64(ns)).UTC()
+	if c.offset != 0 || sec > lastSecond {
+		const most = 1 << 61 // the sum of two such numbers fits
+		sum := int64(min(sec, most)) + min(max(c.offset, -most), most)
+		return time.Unix(min(max(sum, firstSecond), lastSecond), int64(ns)).UTC()
 	}
 	return time.Unix(int64(sec), int64(ns)).UTC()
 }
 
-// maxSeconds leaves room for time.Time to count from the year 1, and for the
-// sum of two of them.
-const maxSeconds = 1 << 61
+// The first and the last second of those years, since the epoch.
+const (
+	firstSecond = -62_167_219_200
+	lastSecond  = 253_402_300_799
+)
 
 func (c *clock) split(ts uint64) (sec, ns uint64) {
 	if c.units != 0 {

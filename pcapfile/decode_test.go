@@ -434,10 +434,14 @@ func TestResolutions(t *testing.T) {
 		{0xff, 0, biggest, 0, 0},
 		{9, 1_700_000_000, 5, 1_700_000_000, 5},
 		{9, -10, 5_000_000_001, -5, 1},
-		// Nothing wraps around.
-		{0, 0, biggest, 1 << 61, 0},
-		{0, math.MaxInt64, biggest, 1 << 62, 0},
-		{0, math.MinInt64, 0, -1 << 61, 0},
+		// Nothing wraps around: date -u -d @N says which the first and last seconds are.
+		{0, 0, 253402300799, 253402300799, 0},
+		{0, 0, 253402300800, 253402300799, 0},
+		{0, 0, biggest, 253402300799, 0},
+		{6, 0, biggest, 253402300799, 551_615_000},
+		{0, -253402300799, 253402300800, 1, 0},
+		{0, math.MaxInt64, biggest, 253402300799, 0},
+		{0, math.MinInt64, 0, -62167219200, 0},
 	} {
 		forOrders(t, func(t *testing.T, f *builder) {
 			f.section(1, 0).iface(1, 0, func(b *builder) {

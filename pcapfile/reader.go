@@ -10,7 +10,7 @@ import (
 // Packet is a packet as read from a file. The Packet, its Data and its
 // Comments belong to the Reader and are valid until its next Next.
 type Packet struct {
-	Time    time.Time // UTC; the zero Time if HasTime is false
+	Time    time.Time // UTC, of the years 0 to 9999; the zero Time if HasTime is false
 	HasTime bool      // false for a pcapng Simple Packet Block, which has no timestamp
 
 	Data   []byte // the bytes captured

@@ -1,6 +1,8 @@
 package rotate
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,23 +35,77 @@ var ErrNoHold = errors.New("no such hold")
 // MaxHolds is how many holds a set may have.
 const MaxHolds = 1000
 
-// maxReason bounds a reason, in bytes.
+// maxReason bounds a reason, and the name of who gave it, in bytes.
 const maxReason = 1000
 
 func (h *Hold) check() error {
 	switch {
 	case h.From.IsZero() || h.To.IsZero() || h.To.Before(h.From):
 		return errors.New("hold: the interval must end after it begins")
+	case !inJSON(h.From) || !inJSON(h.To):
+		return errors.New("hold: the years 0 to 9999 can be held")
 	case h.Reason == "" || len(h.Reason) > maxReason:
 		return fmt.Errorf("hold: a reason of 1 to %d bytes is needed", maxReason)
+	case len(h.By) > maxReason:
+		return fmt.Errorf("hold: the name of who asks for it is longer than %d bytes", maxReason)
 	}
 	return nil
 }
 
+// inJSON reports whether a time can be written, in whatever zone.
+func inJSON(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
+}
+
 // holds is the content of the file that keeps them.
 type holds struct {
-	Last  int    `json:"last"` // the highest number that was given out
-	Holds []Hold `json:"holds"`
+	Last  int      `json:"last"` // the highest number that was given out
+	Holds holdList `json:"holds"`
+}
+
+// holdList is decoded hold by hold, so that a file can't claim memory for any number.
+type holdList []Hold
+
+func (l *holdList) UnmarshalJSON(b []byte) error {
+	*l = nil
+	d := json.NewDecoder(bytes.NewReader(b))
+	switch start, err := d.Token(); {
+	case err != nil || start == nil:
+		return err
+	case start != json.Delim('['):
+		return errors.New("the holds are no array")
+	}
+	for d.More() {
+		if len(*l) == MaxHolds {
+			return fmt.Errorf("more than %d holds", MaxHolds)
+		}
+		var h Hold
+		if err := d.Decode(&h); err != nil {
+			return err
+		}
+		*l = append(*l, h)
+	}
+	return nil
+}
+
+// check says what is wrong with holds that were read.
+func (h *holds) check() error {
+	const most = 1 << 30 // numbers that were given out
+	if h.Last < 0 || h.Last > most {
+		return fmt.Errorf("%d can't be the last hold", h.Last)
+	}
+	seen := make(map[int]bool)
+	for _, hold := range h.Holds {
+		if hold.ID < 1 || hold.ID > h.Last || seen[hold.ID] {
+			return fmt.Errorf("%d can't be the number of a hold", hold.ID)
+		}
+		seen[hold.ID] = true
+		if hold.From.IsZero() || hold.To.Before(hold.From) || !inJSON(hold.From) || !inJSON(hold.To) || !inJSON(hold.Made) {
+			return fmt.Errorf("the times of hold %d make no sense", hold.ID)
+		}
+	}
+	return nil
 }
 
 func (h *holds) add(hold Hold) (Hold, error) {

@@ -153,12 +153,15 @@ func readHolds(root *os.Root, dir, set string) (*holds, holdsState, error) {
 	if !st.Mode().IsRegular() {
 		return fail(errors.New("it is no regular file"))
 	}
-	const longest = 32 << 20
+	const longest = 16 << 20 // of MaxHolds with a character escaped for each of their bytes
 	b, err := io.ReadAll(io.LimitReader(f, longest))
 	if err != nil {
 		return fail(err)
 	}
-	if err := json.Unmarshal(b, h); err != nil {
+	if err = json.Unmarshal(b, h); err == nil {
+		err = h.check()
+	}
+	if err != nil {
 		return fail(fmt.Errorf("it is damaged: %w", err))
 	}
 	return h, state, nil

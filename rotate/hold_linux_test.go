@@ -3,6 +3,7 @@ package rotate
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -94,5 +95,31 @@ func TestForeignHolds(t *testing.T) {
 	for _, h := range []Hold{{}, {Reason: "r"}, holdOf("11:00:00", "10:00:00")} {
 		_, err := AddHold(t.TempDir(), "y", h)
 		assert.ErrorContains(t, err, "hold: ")
+	}
+}
+
+// TestDamagedHolds: a file that doesn't say what is held is an error, and never none.
+func TestDamagedHolds(t *testing.T) {
+	dir := t.TempDir()
+	const hold = `{"id":1,"from":"2026-11-24T10:00:00Z","to":"2026-11-24T10:05:00Z","reason":"r"}`
+	for content, want := range map[string]string{
+		``: "unexpected end", `[]`: "cannot unmarshal", `{"holds":5}`: "no array", `{"holds":{}}`: "no array", `{"holds":[5]}`: "cannot unmarshal",
+		`{"last":-1}`: "-1 can't be the last hold", `{"last":1,"holds":[` + hold + `,` + hold + `]}`: "1 can't be the number of a hold",
+		`{"last":0,"holds":[` + hold + `]}`:                          "1 can't be the number of a hold",
+		`{"last":1,"holds":[{"id":1}]}`:                              "times of hold 1",
+		`{"last":1,"holds":[` + strings.Repeat(`{},`, 2000) + `{}]}`: "more than 1000 holds",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "x.holds"), []byte(content), 0o600))
+		_, err := Holds(dir, "x")
+		assert.ErrorContains(t, err, "it is damaged: ", content)
+		assert.ErrorContains(t, err, want)
+		_, err = AddHold(dir, "x", holdOf("14:00:00", "14:05:00"))
+		assert.Error(t, err)
+	}
+	for _, content := range []string{`{}`, `{"last":3,"holds":null}`, `{"last":3,"holds":[]}`} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "x.holds"), []byte(content), 0o600))
+		holds, err := Holds(dir, "x")
+		require.NoError(t, err)
+		assert.Empty(t, holds)
 	}
 }

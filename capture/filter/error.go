@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -52,7 +53,7 @@ func (e *Error) Caret() string {
 		switch {
 		case r == '\t' || r == '\r':
 			return ' '
-		case r < ' ' || r == 0x7f || r == utf8.RuneError:
+		case r == utf8.RuneError || !unicode.IsPrint(r):
 			return '?'
 		}
 		return r

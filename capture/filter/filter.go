@@ -15,6 +15,8 @@ var (
 	ErrTooComplex = errors.New("expression too complex")
 	// ErrNotForKernel: the expression can't be a program for the kernel.
 	ErrNotForKernel = errors.New("expression needs a matcher in user space")
+	// ErrLinkType: the expression, or any, makes no sense on the link type.
+	ErrLinkType = errors.New("not supported on the link type")
 )
 
 // DefaultSnapLen is the value of accepting programs where Config.SnapLen is 0.
@@ -69,7 +71,7 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 		return &Error{Expr: expr, Pos: 0, Len: len(expr), Msg: msg, Err: cause}
 	}
 	if _, ok := linkTypeNames[cfg.LinkType]; !ok {
-		return nil, whole(fmt.Sprintf("link type %s is not supported", cfg.LinkType), nil)
+		return nil, whole(fmt.Sprintf("link type %s is not supported", cfg.LinkType), ErrLinkType)
 	}
 	t, err := parse(expr)
 	if err != nil {

@@ -56,7 +56,7 @@ func (l *lowering) errorAt(s span, format string, args ...any) error {
 
 // unsupported is the error for a keyword that a link type has no use for.
 func (l *lowering) unsupported(s span, what string) error {
-	return l.errorAt(s, "%s is not supported on link type %s", what, l.link)
+	return &Error{Expr: l.expr, Pos: s.pos, Len: s.len, Msg: fmt.Sprintf("%s is not supported on link type %s", what, l.link), Err: ErrLinkType}
 }
 
 // limit is an error if n is more than limit.

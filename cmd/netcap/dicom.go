@@ -195,18 +195,19 @@ func (d *diagnosing) report(r *diagnosis.Report) error {
 		err = errors.Join(t.print(r, d.dicomOptions), buffered.Flush())
 	}
 	d.noteProblems(r.Findings)
-	return errors.Join(err, d.status())
+	return d.status(err)
 }
 
 func (d *diagnosing) noteProblems(findings []*diagnosis.Finding) {
 	d.problems = d.problems || slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.Severity == diagnosis.Problem })
 }
 
-func (d *diagnosing) status() error {
-	if d.failed.err == nil && d.check && d.problems {
+// status is the error that the command ends with; err is one of printing.
+func (d *diagnosing) status(err error) error {
+	if err == nil && d.failed.err == nil && d.check && d.problems {
 		return childError(exitProblems) // it was told
 	}
-	return d.failed.err
+	return d.failed.join(err)
 }
 
 // settling is how old, in the capture's time, what a growing file lacks may be: netcap
@@ -240,7 +241,7 @@ func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis
 	}
 	r := d.analysis.Close()
 	f.rest(r)
-	return errors.Join(f.err, d.status())
+	return d.status(f.err)
 }
 
 // follower prints as associations end.

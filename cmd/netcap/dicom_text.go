@@ -394,7 +394,7 @@ func b2i(b bool) int {
 
 // printLine prints a document for programs on a line.
 func printLine(w io.Writer, document any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(printable.JSON{W: w})
 	e.SetEscapeHTML(false)
 	return e.Encode(document)
 }

@@ -130,9 +130,10 @@ func (f *packetFilter) prepare(i *pcapfile.Interface) error {
 }
 
 // match tells whether the expression accepts a packet of an interface that was
-// prepared.
+// prepared, and could be.
 func (f *packetFilter) match(p *pcapfile.Packet) bool {
-	return f.programs[p.Interface.LinkType].Match(p.Data, int(p.Length))
+	program := f.programs[p.Interface.LinkType]
+	return program != nil && program.Match(p.Data, int(p.Length))
 }
 
 // filterError shows the place of a mistake, below the line that says what it is.

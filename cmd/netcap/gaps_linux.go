@@ -141,5 +141,5 @@ func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
 	if g.Interface != "" {
 		iface = g.Interface
 	}
-	return []string{g.From.Local().Format(precise), to, string(g.Cause), lost, printable.Text(iface), printable.Text(file)}
+	return []string{g.From.Local().Format(precise), to, printable.Text(string(g.Cause)), lost, printable.Text(iface), printable.Text(file)}
 }

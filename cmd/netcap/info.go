@@ -53,7 +53,7 @@ of one that a capture is writing, what there is by now.`,
 			}
 			p := newInfoProgress(paths)
 			done := showProgress("info", p.of)
-			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened}) {
+			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened, Windows: &input.Windows{Wait: true}}) {
 				if info != nil {
 					infos = append(infos, info)
 					info.BeingWritten = beingWritten(info.Path)
@@ -152,7 +152,7 @@ func printInfos(w io.Writer, infos []*report.FileInfo, asJSON bool, files int) e
 
 // printJSON prints a document for programs, indented for people.
 func printJSON(w io.Writer, document any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(printable.JSON{W: w})
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(document)

@@ -95,7 +95,7 @@ func interfaces() ([]interfaceReport, error) {
 func printInterfaces(cmd *cobra.Command, all []interfaceReport) error {
 	t := newTable(cmd.OutOrStdout(), "NAME", "STATE", "KIND", "ADDRESSES", "DOCKER")
 	for _, i := range all {
-		t.row(printable.Text(i.Name), i.State, i.kind(), orNone(strings.Join(i.Addresses, ", ")), orNone(i.docker()))
+		t.row(printable.Text(i.Name), i.State, i.kind(), orNone(strings.Join(i.Addresses, ", ")), orNone(printable.Line(i.docker())))
 	}
 	return t.flush()
 }

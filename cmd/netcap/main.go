@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"netcap/capture/filter"
+	"netcap/internal/printable"
 )
 
 // version is set when the program is built.
@@ -87,8 +88,11 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// oneLine is an error on one line, as joined errors aren't.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// oneLine is an error on one line, as joined errors aren't. Words of others that are in
+// it, paths and names, do nothing to a terminal.
+func oneLine(err error) string {
+	return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
 
 // readInstead turns the words of netcap -r FILE, as tcpdump's users type them, into those
 // of netcap read FILE. Others it leaves as they are.

@@ -253,7 +253,7 @@ func (o *readOptions) print(cmd *cobra.Command, r *reading, paged bool) (err err
 	if closed := l.Close(); closed != nil {
 		return closed // and not once more from where it came up
 	}
-	return errors.Join(err, r.failed.err)
+	return r.failed.join(err)
 }
 
 func (o *readOptions) dumpStyle() decode.DumpStyle {
@@ -385,10 +385,22 @@ type failures struct {
 func (f *failures) add(err error) {
 	switch {
 	case err == nil:
-	case f.of == 1:
+	case f.of == 1 && f.err == nil:
 		f.err = err
 	default:
+		if f.err != nil && f.err != errSilent { // the one was a directory
+			fmt.Fprintln(f.cmd.ErrOrStderr(), "netcap: "+oneLine(f.err))
+		}
 		fmt.Fprintln(f.cmd.ErrOrStderr(), "netcap: "+oneLine(err))
 		f.err = errSilent
 	}
+}
+
+// join is what a command returns that failed itself, perhaps, with err. That is told though
+// the errors of files were.
+func (f *failures) join(err error) error {
+	if f.err == errSilent && err != nil {
+		return err
+	}
+	return errors.Join(err, f.err)
 }

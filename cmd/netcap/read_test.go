@@ -134,6 +134,34 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadErrorsOfSeveral: each file's error is told, and none hides another or the
+// command's own.
+func TestReadErrorsOfSeveral(t *testing.T) {
+	dir := t.TempDir()
+	raw := writeTestFile(t, filepath.Join(dir, "raw.pcapng"), capturedOn(3, "eth0"))
+	ethernet := writeTestFile(t, filepath.Join(dir, "ethernet.pcapng"), packetsAt("eth0", 4, 5))
+	garbage := writeTestFile(t, filepath.Join(dir, "garbage"), []byte("garbage"))
+	damaged := filepath.Join(dir, "damaged")
+	require.NoError(t, os.Mkdir(damaged, 0o700))
+	for _, name := range []string{"a.pcap", "b.pcap", "c.pcap"} {
+		writeTestFile(t, filepath.Join(damaged, name), []byte("garbage"))
+	}
+	// A filter that isn't for the packets of one file is for those of another.
+	out, stderr, err := runCommand(newReadCommand(), nil, "-t", raw, ethernet, "not vlan")
+	assert.Equal(t, 2, strings.Count(out, "\n"))
+	assert.Equal(t, "netcap: "+raw+": filter: vlan is not supported on link type RAW at \"vlan\"\n", stderr)
+	assert.ErrorIs(t, err, errSilent)
+	_, stderr, err = runCommand(newReadCommand(), nil, garbage, raw, "prot 104")
+	assert.True(t, strings.HasPrefix(stderr, "netcap: "+garbage+": not a pcap"), stderr)
+	assert.ErrorContains(t, err, "filter: ")
+	assert.NotErrorIs(t, err, errSilent, "which would keep it from being printed")
+	_, stderr, err = runCommand(newReadCommand(), nil, damaged)
+	assert.ErrorIs(t, err, errSilent)
+	for _, name := range []string{"a.pcap", "b.pcap", "c.pcap"} {
+		assert.Equal(t, 1, strings.Count(stderr, filepath.Join(damaged, name)+": not a pcap"), stderr)
+	}
+}
+
 // readable calls each with every capture of the corpus that tcpdump reads to its
 // end, and the number of packets in it.
 func readable(t *testing.T, each func(path, packets string)) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"netcap/capture/filter"
 	"netcap/internal/input"
 	"netcap/pcapfile"
 	"netcap/rotate"
@@ -24,7 +25,8 @@ type reading struct {
 
 	number     int64 // of the packet, as the files have them
 	file       *input.File
-	interfaces int // how many of the file were looked at
+	interfaces int         // how many of the file were looked at
+	refused    *input.File // the last one with a link type that the filter isn't for
 }
 
 // newReading reads packets that an expression accepts, of so many files.
@@ -72,10 +74,8 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 		}
 		if r.filter != nil {
 			if all := file.Interfaces(); len(all) > r.interfaces {
-				for _, i := range all[r.interfaces:] {
-					if err := r.filter.prepare(i); err != nil {
-						return err
-					}
+				if err := r.prepare(all[r.interfaces:]); err != nil {
+					return err
 				}
 				r.interfaces = len(all)
 			}
@@ -92,6 +92,24 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 			return err
 		}
 		done++
+	}
+	return nil
+}
+
+// prepare compiles the filter for more interfaces of the file. One that makes no sense on a
+// file's link type is that file's error, of which others' packets know nothing.
+func (r *reading) prepare(interfaces []*pcapfile.Interface) error {
+	for _, i := range interfaces {
+		err := r.filter.prepare(i)
+		switch {
+		case errors.Is(err, filter.ErrLinkType):
+			if r.refused != r.file {
+				r.refused = r.file
+				r.failed.add(&input.FileError{Path: r.file.Path, Err: err})
+			}
+		case err != nil:
+			return err
+		}
 	}
 	return nil
 }

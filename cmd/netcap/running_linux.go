@@ -233,7 +233,7 @@ Exit status: 3 if there is no such capture.`,
 		if err := daemon.Ask(ctx, daemon.ControlPath(path), http.MethodPost, "/rotate", &finished); err != nil {
 			return fmt.Errorf("%s (PID %d): %w", captureNameOf(path), p.PID, err)
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), finished.Path)
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), printable.Text(finished.Path))
 		return err
 	}
 	return cmd

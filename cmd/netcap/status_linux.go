@@ -242,7 +242,7 @@ Exit status: 3 if there is no such capture, or none at all.`,
 		} else if len(all) > 0 {
 			err = printStatus(cmd, all)
 		}
-		return errors.Join(err, failed.err)
+		return failed.join(err)
 	}
 	return cmd
 }

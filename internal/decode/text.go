@@ -4,8 +4,9 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"strconv"
-	"unicode"
 	"unicode/utf8"
+
+	"netcap/internal/printable"
 )
 
 // text prints what is ours.
@@ -17,19 +18,7 @@ func (p *Printer) text(s string) *Printer {
 // unsafe prints what came out of a file: what a terminal would act on, and
 // what is no text, is printed as Go writes it in a string.
 func (p *Printer) unsafe(s string) *Printer {
-	for i, size := 0, 0; i < len(s); i += size {
-		var r rune
-		r, size = utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			p.text(`\x`).hex(s[i : i+1])
-		case unicode.IsPrint(r):
-			p.out = append(p.out, s[i:i+size]...)
-		default:
-			quoted := strconv.AppendQuoteRune(nil, r)
-			p.out = append(p.out, quoted[1:len(quoted)-1]...)
-		}
-	}
+	p.out = printable.Append(p.out, s)
 	return p
 }
 

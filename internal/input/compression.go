@@ -26,16 +26,19 @@ const None = "none"
 type method struct {
 	name  string
 	magic string
-	open  func(r *bufio.Reader) (io.Reader, func(), error)
+	// open begins to decompress; a window or dictionary of more than most bytes is refused.
+	open func(r *bufio.Reader, most int64) (io.Reader, func(), error)
+	// window is what the beginning claims for a window, nil where it is small always.
+	window func(r *bufio.Reader) int64
 }
 
 var methods = []method{
-	{"gzip", "\x1f\x8b", openGzip},
-	{"zstd", "\x28\xb5\x2f\xfd", openZstd},
-	{"lz4", "\x04\x22\x4d\x18", openLZ4},
-	{"lz4", "\x02\x21\x4c\x18", openLZ4}, // its first format, which the Linux kernel uses
-	{"xz", "\xfd7zXZ\x00", openXZ},
-	{"bzip2", "BZh", openBzip2},
+	{"gzip", "\x1f\x8b", openGzip, nil},
+	{"zstd", "\x28\xb5\x2f\xfd", openZstd, zstdWindow},
+	{"lz4", "\x04\x22\x4d\x18", openLZ4, nil},
+	{"lz4", "\x02\x21\x4c\x18", openLZ4, nil}, // its first format, which the Linux kernel uses
+	{"xz", "\xfd7zXZ\x00", openXZ, xzWindow},
+	{"bzip2", "BZh", openBzip2, nil},
 }
 
 // magicSize is how many bytes tell them all.
@@ -99,7 +102,7 @@ type gzipMembers struct {
 	gz *gzip.Reader
 }
 
-func openGzip(r *bufio.Reader) (io.Reader, func(), error) {
+func openGzip(r *bufio.Reader, _ int64) (io.Reader, func(), error) {
 	gz, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, nil, noEOF(err)
@@ -147,47 +150,47 @@ func (g *gzipMembers) next() error {
 	return nil
 }
 
-func openZstd(r *bufio.Reader) (io.Reader, func(), error) {
+func openZstd(r *bufio.Reader, most int64) (io.Reader, func(), error) {
 	// One thread: another one reads ahead.
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(uint64(most)), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, nil, noEOF(err)
 	}
 	return &explained{d, func(err error) error {
 		if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-			return tooLarge("zstd -d --long=31")
+			return tooLarge(most, "zstd -d --long=31")
 		}
 		return err
 	}}, d.Close, nil
 }
 
-func openLZ4(r *bufio.Reader) (io.Reader, func(), error) {
+func openLZ4(r *bufio.Reader, _ int64) (io.Reader, func(), error) {
 	return &nonEmpty{lz4.NewReader(r)}, func() {}, nil
 }
 
-func openXZ(r *bufio.Reader) (io.Reader, func(), error) {
+func openXZ(r *bufio.Reader, most int64) (io.Reader, func(), error) {
 	explain := func(err error) error {
 		if errors.Is(err, xz.ErrMemlimit) {
-			return tooLarge("xz -d")
+			return tooLarge(most, "xz -d")
 		}
 		if _, end := r.Peek(1); errors.Is(err, xz.ErrBuf) && end == io.EOF {
 			return io.ErrUnexpectedEOF
 		}
 		return err
 	}
-	x, err := xz.NewReader(r, maxWindow)
+	x, err := xz.NewReader(r, uint32(most))
 	if err != nil {
 		return nil, nil, explain(err)
 	}
 	return &explained{x, explain}, func() {}, nil
 }
 
-func openBzip2(r *bufio.Reader) (io.Reader, func(), error) {
+func openBzip2(r *bufio.Reader, _ int64) (io.Reader, func(), error) {
 	return bzip2.NewReader(r), func() {}, nil
 }
 
-func tooLarge(command string) error {
-	return fmt.Errorf("it takes more than %d MiB of memory, which netcap doesn't give to a file: decompress it with %s", maxWindow>>20, command)
+func tooLarge(most int64, command string) error {
+	return fmt.Errorf("it takes more than %d MiB of memory, which netcap doesn't give to a file: decompress it with %s", most>>20, command)
 }
 
 // explained has errors put in better words.

@@ -17,5 +17,6 @@
 //	}
 //
 // Compression is told by content, never by a name. What hostile files ask for is bounded:
-// a window or dictionary of more than 128 MiB is refused, with the reason.
+// a window or dictionary of more than 128 MiB is refused, with the reason, and so are large
+// ones that files of a Stream, open at the same time, claim together.
 package input

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 
@@ -22,13 +23,21 @@ type File struct {
 	source  *source
 	content *counter // of the capture, decompressed
 	size    int64
+	windows *Windows // nil: its own
+	claimed int64    // of them, in bytes
 	close   func() error
 }
 
 // Open opens the capture at a path: a file, perhaps a compressed one, or stdin if the path
 // is "-". The error is a *FileError; it wraps pcapfile.ErrFormat if there is no capture.
 func Open(path string, stdin io.Reader) (*File, error) {
-	return open(path, stdin, wholeWindow)
+	return open(path, stdin, wholeWindow, nil)
+}
+
+// OpenWithin opens a file as Open does, one of several whose decompressors have a bound in
+// common.
+func OpenWithin(path string, stdin io.Reader, w *Windows) (*File, error) {
+	return open(path, stdin, wholeWindow, w)
 }
 
 // How much is read at a time: of a file, and of one whose first packet is wanted.
@@ -37,13 +46,13 @@ const (
 	peekWindow  = 16 << 10
 )
 
-func open(path string, stdin io.Reader, window int) (*File, error) {
+func open(path string, stdin io.Reader, window int, w *Windows) (*File, error) {
 	if path == "-" {
 		const name = "standard input"
 		if stdin == nil {
 			return nil, fileError(name, errors.New("there is none"))
 		}
-		return newFile(name, stdin, -1, window, func() error { return nil })
+		return newFile(name, stdin, -1, window, w, func() error { return nil })
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -61,12 +70,12 @@ func open(path string, stdin io.Reader, window int) (*File, error) {
 	if st.Mode().IsRegular() {
 		size = st.Size()
 	}
-	return newFile(path, f, size, window, f.Close)
+	return newFile(path, f, size, window, w, f.Close)
 }
 
 // newFile reads a capture's header. The size is -1 for what isn't a regular file.
-func newFile(path string, r io.Reader, size int64, window int, closeFile func() error) (*File, error) {
-	f := &File{Path: path, Compression: None, source: &source{r: r}, size: size, close: closeFile}
+func newFile(path string, r io.Reader, size int64, window int, w *Windows, closeFile func() error) (*File, error) {
+	f := &File{Path: path, Compression: None, source: &source{r: r}, size: size, windows: w, close: closeFile}
 	if err := f.begin(window); err != nil {
 		f.Close()
 		return nil, fileError(path, err)
@@ -101,7 +110,11 @@ func (f *File) decompress(m *method, r *bufio.Reader) (io.Reader, error) {
 		}
 		return &CompressionError{m.name, f.source.n.Load(), err}
 	}
-	plain, end, err := m.open(r)
+	most, err := f.claim(m, r)
+	if err != nil {
+		return nil, err
+	}
+	plain, end, err := m.open(r, most)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -117,6 +130,22 @@ func (f *File) decompress(m *method, r *bufio.Reader) (io.Reader, error) {
 		return closeFile()
 	}
 	return a, nil
+}
+
+// claim returns how large a window may be, once that is claimed beside those of other files.
+func (f *File) claim(m *method, r *bufio.Reader) (most int64, err error) {
+	if f.windows == nil || m.window == nil {
+		return maxWindow, nil
+	}
+	n := m.window(r)
+	if n <= smallWindow || n > maxWindow { // which will be refused
+		return min(max(n, smallWindow), maxWindow), nil
+	}
+	if err := f.windows.take(n); err != nil {
+		return 0, err
+	}
+	f.claimed = n
+	return n, nil
 }
 
 // BytesRead is how many bytes of the file, as it is on the disk, were read by now. Any
@@ -141,8 +170,21 @@ func (f *File) Close() error {
 	}
 	closeFile := f.close
 	f.close = nil
-	return closeFile()
+	if f.content != nil {
+		// Who asks later what the file said needs no decompressor for it.
+		f.content.r = closed{}
+	}
+	err := closeFile()
+	if f.claimed > 0 { // what it was for is no more
+		f.windows.give(f.claimed)
+	}
+	return err
 }
+
+// closed is what remains of the bytes of a file.
+type closed struct{}
+
+func (closed) Read([]byte) (int, error) { return 0, fs.ErrClosed }
 
 // source counts what is read of a file.
 type source struct {

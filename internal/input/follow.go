@@ -182,10 +182,10 @@ func (w *follower) open() (*File, error) {
 	}
 	if !st.Mode().IsRegular() {
 		w.ended = whole
-		return newFile(w.path, f, -1, wholeWindow, f.Close)
+		return newFile(w.path, f, -1, wholeWindow, nil, f.Close)
 	}
 	w.tail = &tail{f: f, was: st, w: w}
-	return newFile(w.path, w.tail, st.Size(), wholeWindow, f.Close)
+	return newFile(w.path, w.tail, st.Size(), wholeWindow, nil, f.Close)
 }
 
 // tail reads a file that grows.

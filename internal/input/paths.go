@@ -218,7 +218,7 @@ func (s *Stream) chooseOf(files []*entry, out map[*entry]bool) {
 			out[e] = true
 		default:
 			// What is in the first file that ought to be too late, the file says.
-			if t, ok := firstTime(e); ok && t >= s.to {
+			if t, ok := firstTime(e, nil); ok && t >= s.to {
 				out[e], late = true, true
 			}
 		}
@@ -226,8 +226,8 @@ func (s *Stream) chooseOf(files []*entry, out map[*entry]bool) {
 }
 
 // firstTime is the time of a file's first packet.
-func firstTime(e *entry) (ns int64, ok bool) {
-	f, err := open(e.path, nil, peekWindow)
+func firstTime(e *entry, w *Windows) (ns int64, ok bool) {
+	f, err := open(e.path, nil, peekWindow, w)
 	if err != nil {
 		return 0, false
 	}

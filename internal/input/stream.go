@@ -46,8 +46,9 @@ type Stream struct {
 	problems []error  // to be reported before anything else
 	follow   *follower
 
-	opened int // before their turn
-	heavy  int // of these
+	opened  int // before their turn
+	heavy   int // of these
+	windows *Windows
 
 	mu    sync.Mutex // of what follows
 	open  map[*File]struct{}
@@ -86,6 +87,9 @@ func newStream(cfg *Config) *Stream {
 
 // prepare finds out when each file's turn is.
 func (s *Stream) prepare(entries []*entry) {
+	if len(entries) > 1 {
+		s.windows = &Windows{}
+	}
 	for _, e := range entries {
 		s.total += max(0, e.size)
 	}
@@ -95,7 +99,7 @@ func (s *Stream) prepare(entries []*entry) {
 		case !e.regular || s.opened < eager:
 			s.load(e)
 		default:
-			e.key, e.turnKnown = firstTime(e)
+			e.key, e.turnKnown = firstTime(e, s.windows)
 		}
 	}
 	// From the last to the first: what has no time goes before what follows it.
@@ -128,7 +132,7 @@ func (s *Stream) load(e *entry) {
 		e.key, e.turnKnown = pcapfile.UnixNano(e.packet.Time), true
 	}
 	if c := e.file.Compression; e.regular && e.err == nil && (c == "xz" || c == "zstd") {
-		if s.heavy++; s.heavy > heavy {
+		if s.heavy++; s.heavy > heavy || e.file.claimed > 0 {
 			s.forget(e.file)
 			e.err = e.file.Close()
 			e.file, e.packet, e.unchecked = nil, nil, false
@@ -159,9 +163,9 @@ func (s *Stream) Open() []*File {
 
 // openFile opens a file, that of a set under the name too which compression gives it.
 func (s *Stream) openFile(e *entry) (*File, error) {
-	f, err := Open(e.path, s.cfg.Stdin)
+	f, err := OpenWithin(e.path, s.cfg.Stdin, s.windows)
 	if (e.listed || e.set != "") && errors.Is(err, fs.ErrNotExist) {
-		f, err = openCompressed(e.path)
+		f, err = openCompressed(e.path, s.windows)
 	}
 	if err == nil {
 		s.mu.Lock()
@@ -171,9 +175,9 @@ func (s *Stream) openFile(e *entry) (*File, error) {
 	return f, err
 }
 
-func openCompressed(path string) (*File, error) {
+func openCompressed(path string, w *Windows) (*File, error) {
 	for _, suffix := range []string{".gz", ".zst"} {
-		if f, err := Open(path+suffix, nil); !errors.Is(err, fs.ErrNotExist) {
+		if f, err := OpenWithin(path+suffix, nil, w); !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}

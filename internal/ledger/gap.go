@@ -70,7 +70,7 @@ func (g *Gap) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	if j.From.IsZero() || j.Cause == "" || j.Lost != nil && *j.Lost < 0 || j.To != nil && j.To.Before(j.From) {
+	if j.From.IsZero() || j.Cause == "" || j.Lost != nil && *j.Lost < 0 || j.To != nil && (j.To.Before(j.From) || !writable(*j.To)) || !writable(j.From) {
 		return fmt.Errorf("not a gap: %s", b)
 	}
 	*g = Gap{From: j.From, Cause: j.Cause, Interface: j.Interface, File: j.File}
@@ -82,6 +82,10 @@ func (g *Gap) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// writable reports whether MarshalJSON can write a time: its year may not be in UTC what it
+// is in another zone.
+func writable(t time.Time) bool { return t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 }
 
 // Comment is what a file's statistics say of a gap.
 func Comment(g Gap) string {

@@ -250,7 +250,8 @@ func TestForeignLedger(t *testing.T) {
 	}
 }
 
-// FuzzParse: what parse accepts is read the same when it is written anew.
+// FuzzParse: what parse accepts is read the same when it is written anew, and each gap of it
+// can be printed.
 func FuzzParse(f *testing.F) {
 	h := head{Version: version, Alive: time.Unix(1, 2).UTC(), Boot: "b"}
 	first, err := h.line()
@@ -259,22 +260,28 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(append(first, `{"gap":1,"is":{"from":"2026-11-24T10:00:00Z","to":null,"cause":"killed","packets_lost":null}}`+"\n"...))
 	f.Add(append(first, `{"start":"2026-11-24T10:00:00Z"}`+"\n"+`{"stop":"2026-11-24T10:00:00Z"}`+"\n"...))
+	f.Add(append(first, `{"gap":1,"is":{"from":"9999-12-31T23:00:00-23:00","cause":"killed"}}`+"\n"...))
+	f.Add(append(first, `{"gap":9,"is":{"from":"2026-11-24T10:00:00Z","to":"2026-11-24T10:00:01Z","cause":"\u001b[2J","packets_lost":9223372036854775807,"interface":"a","file":"b"}}`+"\n"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, ok := parse(b)
 		if !ok {
 			assert.Empty(t, c.gaps)
 			return
 		}
-		out, err := c.head.line()
+		require.LessOrEqual(t, c.size, len(b))
+		var out []byte
+		for _, g := range c.gaps {
+			out, err = (&line{Number: g.number, Gap: &g.Gap}).append(out)
+			require.NoError(t, err)
+			again, ok := ParseComment(Comment(g.Gap))
+			require.True(t, ok)
+			require.True(t, again.From.Equal(g.From) && again.To.Equal(g.To))
+		}
+		head, err := c.head.line()
 		if err != nil {
 			return // numbers may be longer than we write them
 		}
-		for _, g := range c.gaps {
-			if out, err = (&line{Number: g.number, Gap: &g.Gap}).append(out); err != nil {
-				return // years beyond 9999
-			}
-		}
-		again, ok := parse(out)
+		again, ok := parse(append(head, out...))
 		require.True(t, ok)
 		require.Len(t, again.gaps, len(c.gaps))
 		for i := range c.gaps {

@@ -92,6 +92,8 @@ type InfoConfig struct {
 	Top int
 	// Opened is told of the file, so that its progress can be asked for, unless it is nil.
 	Opened func(*input.File)
+	// Windows bounds what decompressing takes where several files are read at once.
+	Windows *input.Windows
 }
 
 // Info opens and reads a file to its end, or standard input if the path is -. The error,
@@ -101,7 +103,7 @@ func Info(path string, cfg *InfoConfig) (*FileInfo, error) {
 	if cfg == nil {
 		cfg = &InfoConfig{}
 	}
-	f, err := input.Open(path, cfg.Stdin)
+	f, err := input.OpenWithin(path, cfg.Stdin, cfg.Windows)
 	if err != nil {
 		return nil, err
 	}
