@@ -83,8 +83,9 @@ func TestRuns(t *testing.T) {
 	l.Enter(Gap{From: down, Cause: InterfaceDown, Interface: "a0"})
 	alive := c.at("12:20:00")
 	awaitAlive(t, dir, alive)
-	// It is killed here: nobody closes the ledger.
+	// It is killed here: nobody closes the ledger, and it knows of no later time.
 
+	c = &clock{}
 	c.at("13:00:00")
 	l2 := c.open(t, dir)
 	r, err = Read(dir, "x", true, c.t)
