@@ -83,8 +83,8 @@ func nothingRaw(t testing.TB, text, what string) {
 }
 
 // damage are the errors of files, which say where the damage is: at an offset, or in what a
-// file begins with.
-var damage = regexp.MustCompile(`at offset \d+|pcap file header|not a pcap or pcapng file|data (is cut short|can't be read).* \d+ bytes|the file ends in its header|skippable frame`)
+// file begins with, which names the link type too.
+var damage = regexp.MustCompile(`at offset \d+|pcap file header|not a pcap or pcapng file|data (is cut short|can't be read).* \d+ bytes|the file ends in its header|skippable frame|filter: link type \S+ is not supported`)
 
 // extracted is the line in which netcap extract says what came of it.
 var extracted = regexp.MustCompile(`^netcap: [\d,]+ packets? of `)
