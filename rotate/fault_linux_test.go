@@ -196,7 +196,7 @@ func mountExt4(t *testing.T) string {
 }
 
 // mountImage makes an ext4 in a sparse file and mounts it until the test ends.
-func mountImage(t *testing.T, image string, size int64) string {
+func mountImage(t *testing.T, image string, size int64, options ...string) string {
 	t.Helper()
 	mkfs, mount := testenv.Program(t, "mkfs.ext4"), testenv.Program(t, "mount")
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
@@ -211,7 +211,7 @@ func mountImage(t *testing.T, image string, size int64) string {
 		output, err := exec.Command(name, args...).CombinedOutput()
 		require.NoError(t, err, "%s", output)
 	}
-	run(mkfs, "-q", "-F", "-m", "0", "-b", "4096", "-E", "nodiscard", image)
+	run(mkfs, append(options, "-q", "-F", "-m", "0", "-b", "4096", "-E", "nodiscard", image)...)
 	dir := t.TempDir()
 	run(mount, "-o", "loop", image, dir) // the loop device goes with the mount
 	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, 0)) })
@@ -241,25 +241,105 @@ func TestDiskLies(t *testing.T) {
 	}
 }
 
-// TestNamesUsedUp has no room for another file's name: the oldest gives its own.
+// TestNamesUsedUp has no room for another file's name: the oldest gives its own. Where
+// others have taken the names there is one file, and packets are counted as lost until
+// there is a name again.
 func TestNamesUsedUp(t *testing.T) {
 	testenv.Root(t)
-	dir := mountTmpfs(t, "size=16m,nr_inodes=7") // the root, the lock, and five
-	c := config(t, dir)
-	other := filepath.Join(dir, "other")
-	require.NoError(t, os.WriteFile(other, []byte("other"), 0o600))
-	r := newRig(t, c, realMachine())
-	for range 10 {
-		r.batch(2, 1000)
-		require.NoError(t, r.w.Rotate(0))
-		r.idle()
+	for name, disk := range map[string]string{
+		"tmpfs": mountTmpfs(t, "size=16m,nr_inodes=7"),                                  // the root, the lock, and five
+		"ext4":  mountImage(t, filepath.Join(t.TempDir(), "image"), 16<<20, "-N", "16"), // ten are the file system's, and lost+found's
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t, disk)
+			other := filepath.Join(disk, "other")
+			err := os.WriteFile(other, []byte("other"), 0o600)
+			require.NoError(t, err)
+			r := newRig(t, c, realMachine())
+			for range 10 {
+				r.batch(2, 1000)
+				require.NoError(t, r.w.Rotate(0))
+				r.idle()
+			}
+			names := len(setFiles(t, disk))
+			assert.GreaterOrEqual(t, names, 2)
+			assert.Less(t, names, 10)
+			assert.Zero(t, r.w.Stats().Dropped)
+
+			// Others take all names but that of the file that is written.
+			before := setFiles(t, disk)
+			kept := len(packetsOf(t, before[:len(before)-1]...))
+			for _, f := range before[:len(before)-1] {
+				require.NoError(t, os.Remove(f))
+			}
+			taken := 0
+			for ; err == nil; taken++ {
+				err = os.WriteFile(fmt.Sprintf("%s-%d", other, taken), nil, 0o600)
+			}
+			require.ErrorIs(t, err, unix.ENOSPC)
+			require.Positive(t, taken)
+			require.NoError(t, r.w.Rotate(0))
+			r.stopped()
+			r.batch(10, 1000)
+			require.True(t, r.w.Stats().Paused)
+			require.NoError(t, os.Remove(other+"-0"))
+			r.goesOn()
+			r.idle()
+			require.NoError(t, r.w.Close())
+			assert.GreaterOrEqual(t, r.w.Stats().Dropped, int64(10))
+			p, err := os.ReadFile(other)
+			require.NoError(t, err)
+			assert.Equal(t, "other", string(p))
+			for _, f := range setFiles(t, disk) {
+				kept += len(packetsOf(t, f))
+				assert.Contains(t, []string{"HPT", "HT"}, kinds(t, f), "whole")
+			}
+			assert.LessOrEqual(t, int64(kept), r.w.Stats().Written)
+		})
 	}
-	require.NoError(t, r.w.Close())
-	assert.Len(t, setFiles(t, dir), 4)
-	assert.Zero(t, r.w.Stats().Dropped)
-	p, err := os.ReadFile(other)
-	require.NoError(t, err)
-	assert.Equal(t, "other", string(p))
+}
+
+// TestDescriptorsUsedUp runs itself in a process that may open no more files: what was
+// open goes on, the next file comes once it may, and no descriptor is lost.
+func TestDescriptorsUsedUp(t *testing.T) {
+	const env = "NETCAP_ROTATE_NOFILE"
+	dir := os.Getenv(env)
+	if dir == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestDescriptorsUsedUp$", "-test.v")
+		cmd.Env = append(os.Environ(), env+"="+t.TempDir())
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		require.Contains(t, string(output), "--- PASS")
+		return
+	}
+	r := newRig(t, config(t, dir), realMachine())
+	r.batch(10, 1000)
+	r.idle()
+	var was unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
+	// Not the syscall package's, which has the limit of children in mind.
+	require.NoError(t, unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}, nil))
+	r.batch(10, 1000)
+	r.idle()
+	assert.Zero(t, r.w.Stats().Dropped, "the file that is open takes more")
+	require.NoError(t, r.w.Rotate(0))
+	r.stopped()
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); { // it tries again, and can't
+		r.batch(1, 1000)
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, unix.Prlimit(0, unix.RLIMIT_NOFILE, &was, nil))
+	r.goesOn()
+	r.batch(10, 1000)
+	r.idle()
+	_ = r.w.Close() // it may say what failed first
+	files := setFiles(t, dir)
+	require.Len(t, files, 2)
+	r.sums(files...)
+	assert.Positive(t, r.w.Stats().Dropped)
+	for _, f := range files {
+		assert.Equal(t, "HPT", kinds(t, f))
+	}
 }
 
 // TestReadOnly remounts the file system read-only and back.

@@ -67,14 +67,11 @@ func changeHolds(dir, set string, change func(*holds) error) error {
 		return explainDir(dir, err)
 	}
 	defer root.Close()
-	lock, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	lock, err := lockHolds(root, dir, set)
 	if err != nil {
-		return explainDir(dir, err)
+		return err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("%s: %w", holdsPath(dir, set), os.NewSyscallError("flock", err))
-	}
 	h, _, err := readHolds(root, dir, set)
 	if err != nil {
 		return err
@@ -88,6 +85,56 @@ func changeHolds(dir, set string, change func(*holds) error) error {
 	return nil
 }
 
+// lockHolds waits for whoever changes the holds at this moment.
+func lockHolds(root *os.Root, dir, set string) (*os.File, error) {
+	path := filepath.Join(dir, holdsLock(set))
+	f, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, explainDir(dir, err)
+	}
+	fail := func(err error) (*os.File, error) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	if st, err := f.Stat(); err != nil || !oursOrOwners(root, st) {
+		return fail(errors.Join(err, errNotOurs))
+	}
+	if err := giveToOwner(root, f); err != nil {
+		return fail(err)
+	}
+	const tries, pause = 1000, 5 * time.Millisecond // the disk may take its time
+	for range tries {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		time.Sleep(pause)
+	}
+	if err != nil {
+		return fail(fmt.Errorf("locking it, which another process has (fuser FILE names it): %w", os.NewSyscallError("flock", err)))
+	}
+	return f, nil
+}
+
+var errNotOurs = errors.New("it is no regular file of this user alone: move it away")
+
+// oursOrOwners reports whether a file is a regular one with one name, and of this user, or
+// of whom the directory belongs to, or root's: root may hold what another user captures.
+func oursOrOwners(root *os.Root, st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || !st.Mode().IsRegular() || sys.Nlink != 1 {
+		return false
+	}
+	if sys.Uid == 0 || int(sys.Uid) == os.Geteuid() {
+		return true
+	}
+	of, err := root.Stat(".")
+	if err != nil {
+		return false
+	}
+	dir, ok := of.Sys().(*syscall.Stat_t)
+	return ok && dir.Uid == sys.Uid
+}
+
 // writeHolds puts a new file in the place of the holds. It belongs to whom the
 // directory belongs to: root may hold what another user captures.
 func writeHolds(root *os.Root, set string, h *holds) error {
@@ -95,18 +142,21 @@ func writeHolds(root *os.Root, set string, h *holds) error {
 	if err != nil {
 		return err
 	}
-	if err := root.Remove(holdsNew(set)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if st, err := root.Lstat(holdsNew(set)); err == nil { // who was killed left it
+		if !oursOrOwners(root, st) {
+			return fmt.Errorf("%s: %w", holdsNew(set), errNotOurs)
+		}
+		if err := root.Remove(holdsNew(set)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	f, err := root.OpenFile(holdsNew(set), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(append(b, '\n'))
-	if st, statErr := root.Stat("."); err == nil && statErr == nil && os.Geteuid() == 0 {
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			err = f.Chown(int(sys.Uid), int(sys.Gid))
-		}
+	if err == nil {
+		err = giveToOwner(root, f)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -122,6 +172,22 @@ func writeHolds(root *os.Root, set string, h *holds) error {
 		return err
 	}
 	return errors.Join((&directory{file: dir}).sync(), dir.Close())
+}
+
+// giveToOwner gives a file of root's to whom its directory belongs to.
+func giveToOwner(root *os.Root, f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	st, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(sys.Uid), int(sys.Gid))
 }
 
 // holdsState tells one content of the file from another.
@@ -150,8 +216,8 @@ func readHolds(root *os.Root, dir, set string) (*holds, holdsState, error) {
 		return fail(err)
 	}
 	state = stateOf(st)
-	if !st.Mode().IsRegular() {
-		return fail(errors.New("it is no regular file"))
+	if !oursOrOwners(root, st) {
+		return fail(errNotOurs)
 	}
 	const longest = 16 << 20 // of MaxHolds with a character escaped for each of their bytes
 	b, err := io.ReadAll(io.LimitReader(f, longest))

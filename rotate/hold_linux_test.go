@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func holdOf(from, to string) Hold {
@@ -85,12 +87,33 @@ func TestForeignHolds(t *testing.T) {
 		require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
 		require.NoError(t, os.Symlink(victim, filepath.Join(dir, name)))
 		_, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
-		if name != ".x.holds.new" { // a name of our own: what is there goes
-			assert.Error(t, err, name)
-		}
+		assert.Error(t, err, name)
 		b, err := os.ReadFile(victim)
 		require.NoError(t, err)
 		assert.Equal(t, "precious", string(b), name)
+	}
+	// Nor is anybody waited for, or believed, whose directory it isn't.
+	for _, name := range []string{"x.holds", ".x.holds.lock"} {
+		for what, make := range map[string]func(path string) error{
+			"fifo": func(path string) error { return unix.Mkfifo(path, 0o600) },
+			"hard link": func(path string) error {
+				victim := filepath.Join(t.TempDir(), "victim")
+				return errors.Join(os.WriteFile(victim, []byte("{}"), 0o600), os.Link(victim, path))
+			},
+			"other's": func(path string) error {
+				if os.Geteuid() != 0 {
+					return unix.Mkfifo(path, 0o600)
+				}
+				return errors.Join(os.WriteFile(path, []byte("{}"), 0o666), os.Chown(path, 65534, 65534))
+			},
+		} {
+			dir := t.TempDir()
+			require.NoError(t, make(filepath.Join(dir, name)))
+			before := listing(t, dir)
+			_, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+			assert.ErrorContains(t, err, "it is no regular file of this user alone: move it away", "%s, %s", name, what)
+			assert.Equal(t, before[name], listing(t, dir)[name])
+		}
 	}
 	for _, h := range []Hold{{}, {Reason: "r"}, holdOf("11:00:00", "10:00:00")} {
 		_, err := AddHold(t.TempDir(), "y", h)

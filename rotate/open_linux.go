@@ -152,6 +152,8 @@ func (b *back) openNext(seg *segment) error {
 		if roomErr := b.makeRoomBy(1); roomErr != nil { // file systems have room for so many names
 			return errors.Join(roomErr, err)
 		}
+		// What is deleted while it waits to be synced keeps its inode until it is closed.
+		b.syncer.settle()
 	}
 }
 

@@ -19,6 +19,7 @@ type syncJob struct {
 	close   bool
 	size    int64
 	packets int64
+	settled chan struct{} // or to close this
 }
 
 // maxJobs bounds what waits to be synced; beyond it the back waits. Each file
@@ -34,6 +35,10 @@ func newSyncer(b *back) *syncer {
 func (s *syncer) run() {
 	defer close(s.done)
 	for j := range s.jobs {
+		if j.settled != nil {
+			close(j.settled)
+			continue
+		}
 		if j.out == nil {
 			s.syncNames()
 			continue
@@ -70,6 +75,13 @@ func (s *syncer) directory() {
 	if s.names.CompareAndSwap(false, true) {
 		s.jobs <- syncJob{}
 	}
+}
+
+// settle waits until all that was asked for is done.
+func (s *syncer) settle() {
+	settled := make(chan struct{})
+	s.jobs <- syncJob{settled: settled}
+	<-settled
 }
 
 func (s *syncer) syncNames() {

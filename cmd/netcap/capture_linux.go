@@ -198,6 +198,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 			return err
 		}
 		defer pid.Release() //nolint:errcheck // the lock ends with the process, whatever is in the file
+		if err := daemon.ClearControl(daemon.ControlPath(pidPath)); err != nil {
+			return err
+		}
 	}
 	names, stopNames := context.WithCancel(context.Background())
 	waitForNames := nameContainers(names, rec, log)

@@ -72,11 +72,6 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 // handOver gives the user of -Z what the capture goes on writing to.
 func (o *captureOptions) handOver(f *rotate.Config) error {
 	u := o.becomes
-	if o.logFile != "" {
-		if err := os.Chown(o.logFile, u.UID, u.GID); err != nil {
-			return fmt.Errorf("-Z %s: %w", u.Name, err)
-		}
-	}
 	if f.Stream != nil {
 		return nil
 	}

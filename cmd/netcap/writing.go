@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"netcap/internal/input"
-	"netcap/internal/printable"
 	"netcap/internal/rewrite"
 	"netcap/internal/scrub"
 	"netcap/pcapfile"
@@ -52,13 +51,15 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 		format = pcapfile.PCAPNG
 	}
 	stdout, _ := cmd.OutOrStdout().(*os.File)
-	var file io.WriteCloser = nopCloser{cmd.OutOrStdout()} // a test's
+	var file *rewrite.File
+	var to io.Writer = cmd.OutOrStdout() // a test's
 	if w.path != "-" || stdout != nil {
 		if file, err = rewrite.Create(w.path, stdout); err != nil {
 			return err
 		}
+		to = file
 	}
-	out := rewrite.New(file, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole})
+	out := rewrite.New(to, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole})
 	r.ended = out.Ended
 
 	done := func() {}
@@ -71,11 +72,7 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 	if w.path == "-" {
 		return err
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		err = errors.Join(err, os.Remove(w.path))
-		return fmt.Errorf("%w; %s was removed again", err, printable.Text(w.path))
-	}
-	return nil
+	return file.End(err)
 }
 
 func (w *writing) copy(ctx context.Context, r *reading, out *rewrite.Writer) error {
@@ -126,10 +123,6 @@ func (w *writing) scrubbing(r *reading, out *rewrite.Writer, add func(*pcapfile.
 		return err
 	}
 }
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // differ reports whether files are of several formats.
 func differ(files []*input.File) bool {

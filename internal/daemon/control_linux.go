@@ -11,11 +11,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/ownfile"
 )
 
 // ControlPath is where the control socket is of a process with a PID file.
@@ -31,13 +34,11 @@ type Control struct {
 }
 
 // Serve answers on a Unix socket, mode 0600. What a process before left there is
-// removed: the PID file's lock is what keeps others out, so it must be held.
+// removed: the PID file's lock is what keeps others out, so it must be held. What others
+// put there is an error.
 func Serve(path string, h http.Handler) (*Control, error) {
-	if st, err := os.Lstat(path); err == nil && st.Mode()&fs.ModeSocket == 0 {
-		return nil, fmt.Errorf("control socket %s: something else is there: move it away, or choose another --pid-file", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("control socket: %w", err)
+	if err := ClearControl(path); err != nil {
+		return nil, err
 	}
 	// Nobody else may connect between bind(2) and a chmod.
 	before := unix.Umask(0o177)
@@ -53,6 +54,30 @@ func Serve(path string, h http.Handler) (*Control, error) {
 		_ = c.server.Serve(l) // ends with Close
 	}()
 	return c, nil
+}
+
+// ClearControl removes the socket that a process before left, as Serve does: who is to be
+// refused for what is there is refused before it begins. Anything else is left as it is.
+func ClearControl(path string) error {
+	dir, err := ownfile.OpenDir(path, false)
+	if err != nil {
+		return fmt.Errorf("control socket: %w: choose another --pid-file", err)
+	}
+	defer dir.Close()
+	name := filepath.Base(path)
+	st, err := dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("control socket: %w", err)
+	case st.Mode()&fs.ModeSocket == 0 || !ownfile.Owns(dir, st):
+		return fmt.Errorf("control socket %s: something else is there: move it away, or choose another --pid-file", path)
+	}
+	if err := dir.Remove(name); err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
 }
 
 // Close lets answers that are under way be given, for a second, and removes the

@@ -8,36 +8,33 @@ import (
 	"path/filepath"
 
 	"github.com/coreos/go-systemd/v22/journal"
-	"gopkg.in/natefinch/lumberjack.v2"
+
+	"netcap/internal/ownfile"
 )
 
 // What a log file may take: it is rotated, and old ones are deleted.
 const (
-	logMegabytes = 10
-	logBackups   = 3
+	logBytes = 10 << 20
+	logKept  = 3
 )
 
 // Log is a log that goes to a bounded file, or to a stream.
 type Log struct {
 	*slog.Logger
-	file *lumberjack.Logger
+	file *ownfile.Log
 }
 
 // NewLog returns a log to the file of the given path, or to w if that is empty, which
 // is standard error: under systemd its journal knows the levels. The file and its
-// directory are made if they are missing, 0600 and 0755.
+// directory are made if they are missing, 0600 and 0755. A file that others have put
+// there, or a path that they decide about, is an error.
 func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	l := &Log{}
 	if path != "" {
-		// The library would say nothing of a file that it can't write.
-		f, err := openLog(path)
-		if err != nil {
-			return nil, err
+		var err error
+		if l.file, err = ownfile.NewLog(&ownfile.Config{Path: path, MakeDir: true, Size: logBytes, Kept: logKept}); err != nil {
+			return nil, logError(err)
 		}
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-		l.file = &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logBackups}
 		w = l.file
 	}
 	if is, err := journal.StderrIsJournalStream(); err == nil && is && path == "" {
@@ -48,22 +45,42 @@ func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	return l, nil
 }
 
+// openLog opens a log's file to append to it.
 func openLog(path string) (*os.File, error) {
-	err := os.MkdirAll(filepath.Dir(path), 0o755)
-	if err == nil {
-		var f *os.File
-		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err == nil {
-			return f, nil
-		}
+	dir, err := ownfile.OpenDir(path, true)
+	if err != nil {
+		return nil, logError(err)
 	}
-	return nil, fmt.Errorf("log: %w: choose another with --log-file", err)
+	defer dir.Close()
+	f, err := ownfile.Open(dir, filepath.Base(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+	if err != nil {
+		return nil, logError(err)
+	}
+	return f, nil
+}
+
+func logError(err error) error {
+	return fmt.Errorf("log: %w: choose another with --log-file", err)
+}
+
+// CheckLog finds out whether NewLog would succeed, and leaves everything as it is.
+func CheckLog(path string) error {
+	if err := ownfile.Check(path); err != nil {
+		return logError(err)
+	}
+	return nil
 }
 
 // Reopen has the next entry go to a file of the log's name, after another
 // program has moved the file away.
-func (l *Log) Reopen() error { return l.Close() }
+func (l *Log) Reopen() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Reopen()
+}
 
-// Close closes the file. Another entry would open it again.
+// Close closes the file.
 func (l *Log) Close() error {
 	if l.file == nil {
 		return nil

@@ -11,11 +11,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/ownfile"
 )
 
 // PIDFile is a file that holds the PID of a running process, which has it
-// locked for as long as it runs. The lock, and not the number, tells whether
-// the process is there.
+// locked for as long as it runs, twice: by flock(2), which keeps others out, and by
+// fcntl(2), of which the kernel tells every reader the process. So neither that it runs
+// nor which it is depends on what is in the file.
 type PIDFile struct {
 	f    *os.File
 	path string
@@ -24,31 +27,33 @@ type PIDFile struct {
 // ErrRunning is what LockPIDFile returns where a process has the lock.
 var ErrRunning = errors.New("already running")
 
-// LockPIDFile creates the file, locks it, and writes this process's PID there.
+// LockPIDFile creates the file, 0600, locks it, and writes this process's PID there.
 // A missing directory is created, mode 0755. The file is never unlinked: a
 // process that waits for the lock of a file without a name would not keep the
-// next one out.
+// next one out. What isn't a PID file of this user's is left as it is.
+//
+// Until Release this process must not open the file again: closing it there would give
+// up the lock of fcntl(2).
 func LockPIDFile(path string) (*PIDFile, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, pidFileError(path, err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	dir, err := ownfile.OpenDir(path, true)
 	if err != nil {
 		return nil, pidFileError(path, err)
 	}
-	if err := lockAndWrite(f, path); err != nil {
+	defer dir.Close()
+	f, err := ownfile.Open(dir, filepath.Base(path), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, pidFileError(path, err)
+	}
+	if err := lockAndWrite(f, dir, path); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &PIDFile{f, path}, nil
 }
 
-func lockAndWrite(f *os.File, path string) error {
+func lockAndWrite(f *os.File, dir *os.Root, path string) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("PID file %s: it is no regular file: move it away, or choose another with --pid-file", path)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -57,8 +62,19 @@ func lockAndWrite(f *os.File, path string) error {
 		return fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("flock", err))
 	}
 	// The name may have come to mean another file before the lock was had.
-	if now, err := os.Lstat(path); err != nil || !os.SameFile(st, now) {
+	if now, err := dir.Lstat(filepath.Base(path)); err != nil || !os.SameFile(st, now) {
 		return fmt.Errorf("PID file %s: it was replaced just now: try again", path)
+	}
+	if st.Size() > 0 && readPID(f) == unknown {
+		return fmt.Errorf("PID file %s: what is in it is no PID, and is left as it is: move it away, or choose another with --pid-file", path)
+	}
+	// Older ones may be read by everybody, and so be locked by everybody.
+	if err := f.Chmod(0o600); err != nil {
+		return pidFileError(path, err)
+	}
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock); err != nil {
+		return fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("fcntl", err))
 	}
 	if err := f.Truncate(0); err != nil {
 		return pidFileError(path, err)
@@ -83,39 +99,28 @@ func CheckPIDFile(path string) error {
 	case !errors.Is(err, ErrNotRunning):
 		return err
 	}
-	if err := CanMake(path); err != nil {
+	if err := ownfile.Check(path); err != nil {
 		return pidFileError(path, err)
 	}
 	return nil
 }
 
-// CanMake finds out whether a file can be written: one that is there, or one that has
-// to be made, with directories perhaps.
-func CanMake(path string) error {
-	for ; ; path = filepath.Dir(path) {
-		err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
-		if errors.Is(err, unix.ENOENT) && path != filepath.Dir(path) {
-			continue
-		}
-		if err != nil {
-			return &fs.PathError{Op: "write", Path: path, Err: err}
-		}
-		return nil
-	}
-}
+// unknown is the PID where there is none.
+const unknown = "unknown"
 
 // readPID returns what the file holds, for people.
 func readPID(f *os.File) string {
 	b, err := io.ReadAll(io.NewSectionReader(f, 0, 32))
 	pid := strings.TrimSpace(string(b))
 	if _, numErr := strconv.Atoi(pid); err != nil || numErr != nil {
-		return "unknown"
+		return unknown
 	}
 	return pid
 }
 
 func pidFileError(path string, err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+	var unsafe *ownfile.UnsafeError
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.As(err, &unsafe) {
 		return fmt.Errorf("PID file: %w: choose another with --pid-file", err)
 	}
 	return fmt.Errorf("PID file %s: %w", path, err)

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/ownfile"
 )
 
 // ErrNotRunning is what Find returns where no process has the lock.
@@ -57,9 +57,18 @@ func find(path string) (p *Process, again bool, err error) {
 	return p, false, nil
 }
 
-// lockedBy reads a PID file that a process has locked.
+// lockedBy returns the process that has a PID file locked, as the kernel knows it: what
+// is in the file may be of a process that is gone, whose number another one has now.
 func lockedBy(path string) (pid int, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	dir, err := ownfile.OpenDir(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNotRunning
+	}
+	if err != nil {
+		return 0, fmt.Errorf("PID file: %w", err)
+	}
+	defer dir.Close()
+	f, err := ownfile.Open(dir, filepath.Base(path), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, ErrNotRunning
 	}
@@ -67,21 +76,18 @@ func lockedBy(path string) (pid int, err error) {
 		return 0, fmt.Errorf("PID file: %w", err)
 	}
 	defer f.Close()
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	if err == nil {
-		return 0, ErrNotRunning // closing gives the lock back
+	// Who may only read the file has no lock that keeps readers out.
+	lock := unix.Flock_t{Type: unix.F_RDLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil {
+		return 0, fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("fcntl", err))
 	}
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return 0, fmt.Errorf("PID file %s: %w", path, os.NewSyscallError("flock", err))
+	switch {
+	case lock.Type == unix.F_UNLCK:
+		return 0, ErrNotRunning
+	case lock.Pid <= 0: // pid_namespaces(7)
+		return 0, fmt.Errorf("PID file %s: the process that has it locked can't be seen from here: ask in its container", path)
 	}
-	// Who has just got the lock may not have written yet.
-	for range 100 {
-		if pid, err = strconv.Atoi(readPID(f)); err == nil && pid > 0 {
-			return pid, nil
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return 0, fmt.Errorf("PID file %s: it is locked, but holds no PID", path)
+	return int(lock.Pid), nil
 }
 
 // FindAll returns the paths of the PID files in a directory that processes have

@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"netcap/internal/journal"
 	"netcap/internal/testenv"
@@ -102,10 +103,15 @@ func (l *log) String() string {
 
 func newKeeper(t *testing.T, command ...string) *keeper {
 	t.Helper()
+	return newKeeperIn(t, t.TempDir(), command...)
+}
+
+func newKeeperIn(t *testing.T, dir string, command ...string) *keeper {
+	t.Helper()
 	if len(command) == 0 {
 		command = []string{testenv.Netcap(t), journal.Argument}
 	}
-	k := &keeper{t: t, path: filepath.Join(t.TempDir(), "journal.jsonl"), log: &log{}}
+	k := &keeper{t: t, path: filepath.Join(dir, "journal.jsonl"), log: &log{}}
 	var err error
 	k.Keeper, err = journal.New(&journal.Config{
 		Path: k.path, Command: command, Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -350,9 +356,11 @@ func TestCompressed(t *testing.T) {
 // TestFull has no room for the journal: that is said once, and nothing else happens.
 func TestFull(t *testing.T) {
 	testenv.Root(t)
-	k := newKeeper(t)
-	require.NoError(t, os.Remove(k.path))
-	require.NoError(t, os.Symlink("/dev/full", k.path))
+	dir := t.TempDir()
+	require.NoError(t, unix.Mount("netcap-test", dir, "tmpfs", 0, "size=4k"))
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, 0)) })
+	k := newKeeperIn(t, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "filler"), make([]byte, 4096), 0o600))
 	for range 3 {
 		k.Began(copyOf(t, "echo_ok.pcap"))
 	}
@@ -362,9 +370,17 @@ func TestFull(t *testing.T) {
 	assert.Contains(t, k.log.String(), "no space left on device")
 }
 
-// TestRefused has journals that can't be.
+// TestRefused has journals that can't be, and one that somebody else has put there.
 func TestRefused(t *testing.T) {
-	_, err := journal.New(&journal.Config{Path: filepath.Join(t.TempDir(), "no", "journal")})
+	victim, link := filepath.Join(t.TempDir(), "victim"), filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	require.NoError(t, os.Symlink(victim, link))
+	_, err := journal.New(&journal.Config{Path: link})
+	assert.ErrorContains(t, err, "alone, and is left as it is: choose another with --dicom-journal")
+	b, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(b))
+	_, err = journal.New(&journal.Config{Path: filepath.Join(t.TempDir(), "no", "journal")})
 	assert.ErrorContains(t, err, "no such file or directory: choose another with --dicom-journal")
 }
 

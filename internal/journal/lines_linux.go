@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
-	"gopkg.in/natefinch/lumberjack.v2"
+	"netcap/internal/ownfile"
 )
 
 // What a journal may take: it is rotated, and old ones are deleted.
 const (
-	fileMegabytes = 50
-	fileBackups   = 9
+	fileBytes = 50 << 20
+	filesKept = 9
 )
 
 // maxLine bounds a line, in bytes.
@@ -30,22 +30,18 @@ type lines struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	file    *lumberjack.Logger
+	file    *ownfile.Log
 	written map[string]bool // keys of the lines since the current file was given away
 	before  map[string]bool // and of those before, since the one before was
 	failed  int             // lines in a row that couldn't be written
 }
 
 func newLines(path string, log *slog.Logger) (*lines, error) {
-	// The library would say nothing of a file that it can't write.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err == nil {
-		err = f.Close()
-	}
+	file, err := ownfile.NewLog(&ownfile.Config{Path: path, Size: fileBytes, Kept: filesKept})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w: choose another with --dicom-journal", err)
 	}
-	return &lines{log: log, written: make(map[string]bool), file: &lumberjack.Logger{Filename: path, MaxSize: fileMegabytes, MaxBackups: fileBackups}}, nil
+	return &lines{log: log, written: make(map[string]bool), file: file}, nil
 }
 
 // copy writes the lines of a process until they end. An error says that it isn't lines.

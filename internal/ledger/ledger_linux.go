@@ -11,10 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/ownfile"
 )
 
 // Config says whose ledger it is.
@@ -191,8 +192,13 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 // disk.
 func (l *Ledger) replace(b []byte) (*os.File, error) {
 	temporary := "." + l.name + ".new"
-	if err := l.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if st, err := l.root.Lstat(temporary); err == nil { // a run that was killed left it
+		if !ownfile.Is(l.root, st) {
+			return nil, fmt.Errorf("%s: it is no regular file of this user alone: move it away", filepath.Join(l.cfg.Dir, temporary))
+		}
+		if err := l.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	f, err := l.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -457,20 +463,21 @@ func (l *Ledger) Close() error {
 	return err
 }
 
-// readFile reads a ledger, which must be a regular file of this user's and no link.
+// readFile reads a ledger, which must be a regular file of this user's and no link. Root
+// reads that of the user whom the directory belongs to.
 func readFile(root *os.Root, name string) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	st, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !ownfile.Is(root, st) {
+		return nil, errors.New("it is no regular file of this user alone")
+	}
+	f, err := ownfile.Open(root, name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); !ok || !st.Mode().IsRegular() || sys.Nlink != 1 || int(sys.Uid) != os.Geteuid() && os.Geteuid() != 0 {
-		return nil, errors.New("it is no regular file of this user alone")
-	}
 	return io.ReadAll(io.LimitReader(f, 16*most))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // clock is a wall clock that a test sets.
@@ -237,17 +238,21 @@ func TestForeignLedger(t *testing.T) {
 		"symbolic link": func(path string) error { return os.Symlink(victim, path) },
 		"hard link":     func(path string) error { return os.Link(victim, path) },
 		"directory":     func(path string) error { return os.Mkdir(path, 0o700) },
+		"FIFO":          func(path string) error { return unix.Mkfifo(path, 0o600) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(dir, "x.ledger")
-			require.NoError(t, make(path))
-			_, err := Open(&Config{Dir: dir, Name: "x", Now: c.now})
-			assert.ErrorContains(t, err, "ledger "+path)
-			require.NoError(t, os.Remove(path))
-			b, err := os.ReadFile(victim)
-			require.NoError(t, err)
-			assert.Equal(t, "precious", string(b))
-		})
+		for _, file := range []string{"x.ledger", ".x.ledger.new"} {
+			t.Run(name+" at "+file, func(t *testing.T) {
+				path := filepath.Join(dir, file)
+				require.NoError(t, make(path))
+				_, err := Open(&Config{Dir: dir, Name: "x", Now: c.now})
+				require.ErrorContains(t, err, path)
+				assert.ErrorContains(t, err, "no regular file of this user alone: move it away")
+				require.NoError(t, os.Remove(path), "it is still there")
+				b, err := os.ReadFile(victim)
+				require.NoError(t, err)
+				assert.Equal(t, "precious", string(b))
+			})
+		}
 	}
 }
 

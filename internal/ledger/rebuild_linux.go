@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -113,7 +115,8 @@ func (s *span) read(dir string) {
 	if s.closed {
 		return
 	}
-	f, err := os.Open(filepath.Join(dir, s.name))
+	// It was a regular file a moment ago; a FIFO would be waited for.
+	f, err := os.OpenFile(filepath.Join(dir, s.name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}

@@ -161,8 +161,7 @@ func thePIDFile(path string) Result {
 }
 
 func theLog(path string) Result {
-	if err := daemon.CanMake(path); err != nil {
-		err = fmt.Errorf("log: %w: choose another with --log-file", err)
+	if err := daemon.CheckLog(path); err != nil {
 		return Result{Check: "log", Verdict: Fail, Text: err.Error(), Err: err}
 	}
 	return Result{Check: "log", Verdict: OK, Text: path + " can be written"}

@@ -71,15 +71,21 @@ func file(path string, force bool) (*Result, error) {
 	if st, err = f.Stat(); err != nil {
 		return nil, err
 	}
+	if !st.Mode().IsRegular() {
+		return nil, errors.New("no regular file: it was replaced just now")
+	}
+	if linked(st) && !force {
+		return nil, errors.New("it has another name too (a hard link), and would be cut there as well: repair a copy, or cut both with --force")
+	}
 	r, err := find(f, st.Size(), force)
 	if err != nil || r.Cut == 0 {
 		return r, err
 	}
-	return r, cut(f, path, st, r.Offset)
+	return r, cut(f, st, r.Offset)
 }
 
 // cut cuts a file that still is as it was. Its time remains that of the packets.
-func cut(f *os.File, path string, st os.FileInfo, size int64) error {
+func cut(f *os.File, st os.FileInfo, size int64) error {
 	now, err := f.Stat()
 	if err != nil {
 		return err
@@ -93,7 +99,7 @@ func cut(f *os.File, path string, st os.FileInfo, size int64) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return os.Chtimes(path, time.Time{}, st.ModTime())
+	return setTime(f, st.ModTime())
 }
 
 // find reads a file and says where it has to be cut.

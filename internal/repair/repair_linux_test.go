@@ -242,7 +242,16 @@ func TestRefused(t *testing.T) {
 	_, err = repair.File(last, false)
 	require.NoError(t, err)
 
+	twice := write("twice")
+	require.NoError(t, os.Link(twice, filepath.Join(dir, "other name")))
+	_, err = repair.File(twice, false)
+	assert.ErrorContains(t, err, "it has another name too")
+	_, err = repair.File(twice, true)
+	require.NoError(t, err)
+
 	require.NoError(t, os.Symlink(path, filepath.Join(dir, "link")))
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+	refused(filepath.Join(dir, "fifo"), "no regular file")
 	refused(filepath.Join(dir, "link"), "no regular file")
 	refused(dir, "no regular file")
 	refused(filepath.Join(dir, "missing"), "no such file")

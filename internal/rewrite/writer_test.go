@@ -29,7 +29,7 @@ func rewritten(t testing.TB, out string, format pcapfile.Format, whole bool, pat
 	t.Helper()
 	f, err := rewrite.Create(out, nil)
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { require.NoError(t, f.End(nil)) }()
 	var w *rewrite.Writer
 	s := input.NewStream(paths, &input.Config{Ended: func(f *input.File) { w.Ended(f) }})
 	defer s.Close()
@@ -340,7 +340,7 @@ func TestCreate(t *testing.T) {
 	st, err := f.Stat()
 	require.NoError(t, err)
 	assert.EqualValues(t, 0o600, st.Mode())
-	f.Close()
+	require.NoError(t, f.End(nil))
 	_, err = rewrite.Create(path, nil)
 	assert.EqualError(t, err, fmt.Sprintf("%q: file already exists, and nothing is ever overwritten: choose another name, or move it away", path))
 	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "link")))
@@ -350,6 +350,24 @@ func TestCreate(t *testing.T) {
 	assert.ErrorContains(t, err, "captures are written uncompressed: leave out .gz")
 	_, err = rewrite.Create(filepath.Join(dir, "missing", "out"), nil)
 	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestEnd removes what isn't whole, from the directory in which it was made: another one
+// that has its path by then keeps its file of that name.
+func TestEnd(t *testing.T) {
+	dir, elsewhere := filepath.Join(t.TempDir(), "dir"), t.TempDir()
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "out.pcap")
+	f, err := rewrite.Create(path, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(dir, dir+".moved"))
+	require.NoError(t, os.Symlink(elsewhere, dir))
+	require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
+	assert.EqualError(t, f.End(io.ErrShortWrite), fmt.Sprintf("short write; %s was removed again", path))
+	b, err := os.ReadFile(filepath.Join(elsewhere, "out.pcap"))
+	require.NoError(t, err)
+	assert.Equal(t, "precious", string(b))
+	assert.NoFileExists(t, filepath.Join(dir+".moved", "out.pcap"))
 }
 
 // failing fails to write.
