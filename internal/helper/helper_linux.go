@@ -172,7 +172,12 @@ func (h *Helper) Run(ctx context.Context, path string) error {
 	case err := <-h.ran:
 		return err
 	case <-h.over:
-		return errGone
+		select {
+		case err := <-h.ran:
+			return err
+		default:
+			return errGone
+		}
 	}
 }
 
@@ -189,7 +194,11 @@ func (h *Helper) Close(ctx context.Context) (err error) {
 	select {
 	case err = <-h.ended:
 	case <-h.over:
-		err = errGone
+		select { // what it said last
+		case err = <-h.ended:
+		default:
+			err = errGone
+		}
 	case <-ctx.Done():
 		err = errors.New("the helper process took too long to end: the DICOM journal has not all of the capture; netcap dicom reads the files again")
 	}

@@ -112,8 +112,12 @@ func (l *Log) around() (prefix, ext string) {
 // turn moves the file aside and begins another.
 func (l *Log) turn() error {
 	prefix, ext := l.around()
-	to := prefix + time.Now().UTC().Format(aside) + ext
-	if err := rename(l.dir, l.name, to); err != nil {
+	err := rename(l.dir, l.name, prefix+time.Now().UTC().Format(aside)+ext)
+	for tries := 0; errors.Is(err, fs.ErrExist) && tries < 10; tries++ { // another one had this millisecond
+		time.Sleep(time.Millisecond)
+		err = rename(l.dir, l.name, prefix+time.Now().UTC().Format(aside)+ext)
+	}
+	if err != nil {
 		return fmt.Errorf("moving %s aside: %w", filepath.Join(l.dir.Name(), l.name), err)
 	}
 	return errors.Join(l.open(), l.deleteOldest())
