@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"netcap/internal/dicom"
 	"netcap/internal/tcp"
 	"netcap/pcapfile"
 )
@@ -79,7 +80,7 @@ func New(cfg *Config) *Analysis {
 	if cfg != nil {
 		a.cfg = *cfg
 	}
-	a.tracker = tcp.New(&tcp.Config{Open: a.open, MaxConnections: mostOpenConnections, MaxIdle: int64(a.cfg.MaxIdle)})
+	a.tracker = tcp.New(&tcp.Config{Open: a.open, Service: dicom.IsPort, MaxConnections: mostOpenConnections, MaxIdle: int64(a.cfg.MaxIdle)})
 	a.findings.place = a.place
 	return a
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"netcap/internal/dicom"
 	"netcap/internal/printable"
 )
 
@@ -66,7 +67,7 @@ func (s *servers) heard(hosts ...netip.Addr) {
 
 // speaks reports whether DICOM is spoken at a place: it was, or its port is for that.
 func (s *servers) speaks(place netip.AddrPort, ports []uint16) bool {
-	return s.places[place] != nil || isDICOMPort(place.Port()) || slices.Contains(ports, place.Port())
+	return s.places[place] != nil || dicom.IsPort(place.Port()) || slices.Contains(ports, place.Port())
 }
 
 // tried notes an attempt.
@@ -160,14 +161,4 @@ func (s *server) holders() string {
 		}
 	}
 	return "Open at that time: " + strings.Join(names, ", ") + "."
-}
-
-// isDICOMPort reports whether a port is one of those that DICOM is used at: 104 and 11112
-// are registered for it, 2761 and 2762 for it in TLS and ISCL, 4242 is Orthanc's.
-func isDICOMPort(port uint16) bool {
-	switch port {
-	case 104, 2761, 2762, 4242, 11112:
-		return true
-	}
-	return false
 }

@@ -107,26 +107,28 @@ func (t IdentityType) String() string {
 	}, int(t), "identity type ")
 }
 
-// Types of items, PS3.8 sections 9.3.2 and 9.3.3 and PS3.7 annex D.
+// Types of the items of an A-ASSOCIATE-RQ or -AC: PS3.8 sections 9.3.2 and 9.3.3, PS3.7
+// annex D. An item is its type, a reserved byte, its length in 16 bits, big endian, and
+// its value.
 const (
-	itemApplicationContext = 0x10
-	itemContext            = 0x20
-	itemContextResult      = 0x21
-	itemAbstractSyntax     = 0x30
-	itemTransferSyntax     = 0x40
-	itemUser               = 0x50
-	itemMaxLength          = 0x51
-	itemImplementation     = 0x52
-	itemAsync              = 0x53
-	itemRole               = 0x54
-	itemVersion            = 0x55
-	itemExtended           = 0x56
-	itemCommonExtended     = 0x57
-	itemIdentity           = 0x58
-	itemIdentityResponse   = 0x59
+	ItemApplicationContext = 0x10
+	ItemContext            = 0x20
+	ItemContextResult      = 0x21
+	ItemAbstractSyntax     = 0x30
+	ItemTransferSyntax     = 0x40
+	ItemUser               = 0x50
+	ItemMaxLength          = 0x51
+	ItemImplementation     = 0x52
+	ItemAsync              = 0x53
+	ItemRole               = 0x54
+	ItemVersion            = 0x55
+	ItemExtended           = 0x56
+	ItemCommonExtended     = 0x57
+	ItemIdentity           = 0x58
+	ItemIdentityResponse   = 0x59
 )
 
-const itemHeader = 4 // type, reserved, length in big endian
+const itemHeader = 4
 
 // readAssociate reads the body of an A-ASSOCIATE-RQ or -AC, of which b may be the
 // beginning only. It returns false where an item is longer than what it is in.
@@ -146,17 +148,17 @@ func (a *Associate) items(b []byte) (ok bool) {
 		kind, body, rest, whole := nextItem(b)
 		switch {
 		case whole:
-		case kind == itemUser && a.Truncated: // of this there are whole items
+		case kind == ItemUser && a.Truncated: // of this there are whole items
 		default:
 			return a.Truncated
 		}
 		ok := true
 		switch kind {
-		case itemApplicationContext:
+		case ItemApplicationContext:
 			a.ApplicationContext = text(body)
-		case itemContext, itemContextResult:
+		case ItemContext, ItemContextResult:
 			ok = a.context(body)
-		case itemUser:
+		case ItemUser:
 			ok = a.user(body)
 		}
 		if !ok {
@@ -201,9 +203,9 @@ func (a *Associate) context(b []byte) (ok bool) {
 			return false
 		}
 		switch kind {
-		case itemAbstractSyntax:
+		case ItemAbstractSyntax:
 			c.AbstractSyntax = text(body)
-		case itemTransferSyntax:
+		case ItemTransferSyntax:
 			c.TransferSyntaxes = append(c.TransferSyntaxes, text(body))
 		}
 		b = rest
@@ -229,44 +231,44 @@ func (a *Associate) user(b []byte) (ok bool) {
 
 func (a *Associate) userItem(kind byte, b []byte) (ok bool) {
 	switch kind {
-	case itemMaxLength:
+	case ItemMaxLength:
 		if len(b) < 4 {
 			return false
 		}
 		a.MaxLength, a.HasMaxLength = binary.BigEndian.Uint32(b), true
-	case itemImplementation:
+	case ItemImplementation:
 		a.ImplementationClass = text(b)
-	case itemVersion:
+	case ItemVersion:
 		a.ImplementationVersion = text(b)
-	case itemAsync:
+	case ItemAsync:
 		if len(b) < 4 {
 			return false
 		}
 		a.AsyncInvoked, a.AsyncPerformed, a.HasAsync = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), true
-	case itemRole:
+	case ItemRole:
 		uid, rest, ok := sized(b)
 		if !ok || len(rest) < 2 {
 			return false
 		}
 		a.Roles = append(a.Roles, Role{SOPClass: text(uid), SCU: rest[0] == 1, SCP: rest[1] == 1})
-	case itemExtended:
+	case ItemExtended:
 		uid, _, ok := sized(b)
 		if !ok {
 			return false
 		}
 		a.Extended = append(a.Extended, text(uid))
-	case itemCommonExtended:
+	case ItemCommonExtended:
 		uid, _, ok := sized(b)
 		if !ok {
 			return false
 		}
 		a.CommonExtended = append(a.CommonExtended, text(uid))
-	case itemIdentity:
+	case ItemIdentity:
 		if len(b) < 2 {
 			return false
 		}
 		a.Identity.Type, a.Identity.ResponseRequested = IdentityType(b[0]), b[1] == 1
-	case itemIdentityResponse:
+	case ItemIdentityResponse:
 		a.Identity.Accepted = true
 	}
 	return true

@@ -97,3 +97,14 @@ func BehindProxyProtocol(b []byte) []byte {
 	}
 	return nil
 }
+
+// IsPort reports whether a port is one of those that DICOM is used at: 104 and 11112 are
+// registered for it, 2761 and 2762 for it in TLS and ISCL, 4242 is Orthanc's. It may be
+// spoken at any other.
+func IsPort(port uint16) bool {
+	switch port {
+	case 104, 2761, 2762, 4242, 11112:
+		return true
+	}
+	return false
+}

@@ -107,7 +107,7 @@ func PlausibleAssociate(b []byte) bool {
 	if b[1]&1 == 0 || b[2] != 0 || b[3] != 0 {
 		return false
 	}
-	if kind, uid, _, whole := nextItem(b[min(len(b), AssociateSize):]); whole && kind == itemApplicationContext && string(uid) == applicationContext {
+	if kind, uid, _, whole := nextItem(b[min(len(b), AssociateSize):]); whole && kind == ItemApplicationContext && string(uid) == applicationContext {
 		return true
 	}
 	for _, c := range b[calledAt:min(len(b), TitlesSize)] {
@@ -116,7 +116,7 @@ func PlausibleAssociate(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) < AssociateSize+2 || b[AssociateSize] == itemApplicationContext && b[AssociateSize+1] == 0
+	return len(b) < AssociateSize+2 || b[AssociateSize] == ItemApplicationContext && b[AssociateSize+1] == 0
 }
 
 // PlausibleShort reports whether a rejection, a release or an abort may have the body that

@@ -20,25 +20,6 @@ type associate struct {
 	name int64 // in an identity, the length of its first field
 }
 
-// Types of items.
-const (
-	itemApplicationContext = 0x10
-	itemContext            = 0x20
-	itemContextResult      = 0x21
-	itemAbstractSyntax     = 0x30
-	itemTransferSyntax     = 0x40
-	itemUser               = 0x50
-	itemMaxLength          = 0x51
-	itemImplementation     = 0x52
-	itemAsync              = 0x53
-	itemRole               = 0x54
-	itemVersion            = 0x55
-	itemExtended           = 0x56
-	itemCommonExtended     = 0x57
-	itemIdentity           = 0x58
-	itemIdentityResponse   = 0x59
-)
-
 func (a *associate) write(k *kept, b []byte, seq uint32) {
 	for len(b) > 0 && !a.lost {
 		n := 0
@@ -78,7 +59,7 @@ func (a *associate) titles(k *kept, b []byte, seq uint32) (n int) {
 func (a *associate) header(k *kept, b []byte, seq uint32) (n int) {
 	n = copy(a.head[a.have:], b)
 	a.have += n
-	if a.have > 1 && a.head[1] != 0 && a.head[0] != itemCommonExtended {
+	if a.have > 1 && a.head[1] != 0 && a.head[0] != dicom.ItemCommonExtended {
 		a.lost = true
 		return n
 	}
@@ -86,9 +67,9 @@ func (a *associate) header(k *kept, b []byte, seq uint32) (n int) {
 		a.have, a.name = 0, 0
 		a.kind, a.size, a.at = a.head[0], int64(binary.BigEndian.Uint16(a.head[2:])), 0
 		switch a.kind {
-		case itemContext, itemContextResult:
+		case dicom.ItemContext, dicom.ItemContextResult:
 			a.size = min(a.size, 4)
-		case itemUser:
+		case dicom.ItemUser:
 			a.size = 0
 		}
 	}
@@ -104,7 +85,7 @@ func (a *associate) skip(n int64) {
 		n -= m
 	}
 	// What of an identity is secret can't be told without what precedes it.
-	if n > a.size-a.at || n > 0 && a.kind == itemIdentity {
+	if n > a.size-a.at || n > 0 && a.kind == dicom.ItemIdentity {
 		a.lost = true
 		return
 	}
@@ -114,19 +95,19 @@ func (a *associate) skip(n int64) {
 // value keeps what it may of a part of an item's value.
 func (a *associate) value(k *kept, b []byte, seq uint32) {
 	switch a.kind {
-	case itemContext, itemContextResult, itemExtended:
+	case dicom.ItemContext, dicom.ItemContextResult, dicom.ItemExtended:
 		k.add(seq, b)
-	case itemApplicationContext, itemAbstractSyntax, itemTransferSyntax, itemImplementation:
+	case dicom.ItemApplicationContext, dicom.ItemAbstractSyntax, dicom.ItemTransferSyntax, dicom.ItemImplementation:
 		k.some(seq, b, isDigit)
-	case itemMaxLength, itemAsync:
+	case dicom.ItemMaxLength, dicom.ItemAsync:
 		exactly(4, uint32(a.size)).keep(k, b, seq, a.at)
-	case itemVersion:
+	case dicom.ItemVersion:
 		title.keep(k, b, seq, a.at)
-	case itemRole, itemCommonExtended: // UIDs, their lengths, which are at most 64, and numbers
+	case dicom.ItemRole, dicom.ItemCommonExtended: // UIDs, their lengths, which are at most 64, and numbers
 		k.some(seq, b, func(c byte) bool { return c <= 64 })
-	case itemIdentity:
+	case dicom.ItemIdentity:
 		a.identity(k, b, seq)
-	case itemIdentityResponse: // its length, and no ticket
+	case dicom.ItemIdentityResponse: // its length, and no ticket
 		if a.at < 2 {
 			k.add(seq, b[:min(2-a.at, int64(len(b)))])
 		}

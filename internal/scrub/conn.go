@@ -31,7 +31,7 @@ func newConn(c *tcp.Conn, m *memory) *conn {
 
 // waits reports whether bytes before a sequence number wait behind a hole.
 func (c *conn) waits(from tcp.Side, end uint32) bool {
-	return !c.ended && !c.other && c.tcp.Waiting(from) && distance(end, c.tcp.Next(from)) > 0
+	return !c.ended && !c.other && c.tcp.Waiting(from) && tcp.Distance(end, c.tcp.Next(from)) > 0
 }
 
 // Data implements tcp.Handler.

@@ -1,5 +1,7 @@
 package scrub
 
+import "netcap/internal/tcp"
+
 // How far back in a stream, and how many bytes of it, it is known what was kept. Nothing is
 // sent again that is farther back than a window, and windows are rarely so large.
 const (
@@ -26,10 +28,6 @@ type run struct {
 	at, n int
 }
 
-// distance is how far sequence number a is behind b, below 0 if it is before it (RFC 9293,
-// section 3.4).
-func distance(a, b uint32) int { return int(int32(a - b)) }
-
 // add remembers bytes behind all others.
 func (k *kept) add(seq uint32, b []byte) {
 	for len(b) > 0 {
@@ -44,7 +42,7 @@ func (k *kept) append(seq uint32, b []byte) {
 	if k.memory.used > allKepts {
 		most = lowKept
 	}
-	if len(k.bytes)+len(b) > most || len(k.runs) > 0 && distance(seq, k.runs[0].seq) > 2*history {
+	if len(k.bytes)+len(b) > most || len(k.runs) > 0 && tcp.Distance(seq, k.runs[0].seq) > 2*history {
 		k.forget(seq, most/2)
 	}
 	if n := len(k.runs); n > 0 && k.runs[n-1].n+len(b) <= maxRun && k.runs[n-1].seq+uint32(k.runs[n-1].n) == seq {
@@ -59,7 +57,7 @@ func (k *kept) append(seq uint32, b []byte) {
 // forget forgets what is long before seq, and more if more than so many bytes remain.
 func (k *kept) forget(seq uint32, most int) {
 	n := 0
-	for n < len(k.runs) && (len(k.bytes)-k.runs[n].at > most || distance(seq, k.runs[n].seq) > history) {
+	for n < len(k.runs) && (len(k.bytes)-k.runs[n].at > most || tcp.Distance(seq, k.runs[n].seq) > history) {
 		n++
 	}
 	gone := len(k.bytes)
@@ -80,7 +78,7 @@ func (k *kept) forget(seq uint32, most int) {
 func (k *kept) restore(seq uint32, dst, src []byte) (n int) {
 	for i := len(k.runs) - 1; i >= 0; i-- {
 		r := k.runs[i]
-		begin := distance(r.seq, seq)
+		begin := tcp.Distance(r.seq, seq)
 		if begin+r.n <= 0 {
 			break
 		}

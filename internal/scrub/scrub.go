@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"netcap/internal/dicom"
 	"netcap/internal/tcp"
 	"netcap/pcapfile"
 )
@@ -45,7 +46,7 @@ type Overwritten struct{ Connections, Packets, Bytes int64 }
 // error.
 func New[T any](out func(*pcapfile.Packet, T) error) *Scrubber[T] {
 	s := &Scrubber[T]{out: out}
-	s.tracker = tcp.New(&tcp.Config{Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory) }})
+	s.tracker = tcp.New(&tcp.Config{Service: dicom.IsPort, Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory) }})
 	return s
 }
 

@@ -116,6 +116,6 @@ type half struct {
 // from what was seen than that is of another connection, or the capture paused.
 const window = 1 << 30
 
-// distance is how far sequence number a is behind b in the stream, below 0 if it is before
+// Distance is how far sequence number a is behind b in the stream, below 0 if it is before
 // it (RFC 9293, section 3.4).
-func distance(a, b uint32) int { return int(int32(a - b)) }
+func Distance(a, b uint32) int { return int(int32(a - b)) }

@@ -20,7 +20,7 @@ func (h *half) has(from, to uint32) bool {
 	}
 	h.forget()
 	for i := range h.holes {
-		if o := &h.holes[i]; distance(to, o.from) > 0 && distance(o.to, from) > 0 {
+		if o := &h.holes[i]; Distance(to, o.from) > 0 && Distance(o.to, from) > 0 {
 			return false
 		}
 	}
@@ -28,7 +28,7 @@ func (h *half) has(from, to uint32) bool {
 }
 
 // before reports whether a sequence number is from before the beginning.
-func (h *half) before(seq uint32) bool { return h.Bytes < window && distance(seq, h.start) < 0 }
+func (h *half) before(seq uint32) bool { return h.Bytes < window && Distance(seq, h.start) < 0 }
 
 // forget forgets holes when the stream has gone on by more than a window: their numbers may
 // soon come again.
@@ -47,7 +47,7 @@ func (c *Conn) open(t *Tracker, d int, s *Segment, seq uint32) {
 	h.holes = append(h.holes, hole{from: h.high, to: seq, opener: h.recent.identify(s)})
 	h.high = seq
 	for len(h.holes) > maxHoles {
-		if oldest := h.holes[0]; distance(oldest.to, h.next) > 0 {
+		if oldest := h.holes[0]; Distance(oldest.to, h.next) > 0 {
 			c.giveUp(t, d, s.Time, oldest.to)
 		}
 		h.holes = slices.Delete(h.holes, 0, 1)
@@ -63,24 +63,24 @@ func (c *Conn) behind(d int, s *Segment, seq uint32, data int) bool {
 	h.forget()
 	if h.before(seq) {
 		h.BeforeStart++
-		if distance(end, h.start) <= 0 {
+		if Distance(end, h.start) <= 0 {
 			return false
 		}
 		seq = h.start
 	}
 	known := end
-	if distance(known, h.high) > 0 {
+	if Distance(known, h.high) > 0 {
 		known = h.high
 	}
 	late := 0
-	if distance(h.next, seq) > 0 {
+	if Distance(h.next, seq) > 0 {
 		late = h.overlap(seq, h.next)
 	}
 	filled, opener := h.fill(seq, known)
 	if late > 0 {
 		h.TooLate += int64(late - h.overlap(seq, h.next))
 	}
-	h.BytesSeenBefore += max(0, int64(distance(known, seq)-filled))
+	h.BytesSeenBefore += max(0, int64(Distance(known, seq)-filled))
 	switch e := h.recent.identify(s); {
 	case filled == 0 && known == seq:
 	case filled == 0: // again, with new bytes behind
@@ -103,13 +103,13 @@ func (h *half) overlap(from, to uint32) int {
 	n := 0
 	for i := range h.holes {
 		a, b := h.holes[i].from, h.holes[i].to
-		if distance(a, from) < 0 {
+		if Distance(a, from) < 0 {
 			a = from
 		}
-		if distance(b, to) > 0 {
+		if Distance(b, to) > 0 {
 			b = to
 		}
-		n += max(0, distance(b, a))
+		n += max(0, Distance(b, a))
 	}
 	return n
 }
@@ -120,19 +120,19 @@ func (h *half) fill(from, to uint32) (n int, opener sent) {
 	for i := 0; i < len(h.holes); i++ {
 		o := &h.holes[i]
 		a, b := o.from, o.to
-		if distance(a, from) < 0 {
+		if Distance(a, from) < 0 {
 			a = from
 		}
-		if distance(b, to) > 0 {
+		if Distance(b, to) > 0 {
 			b = to
 		}
-		if distance(b, a) <= 0 {
+		if Distance(b, a) <= 0 {
 			continue
 		}
 		if n == 0 {
 			opener = o.opener
 		}
-		n += distance(b, a)
+		n += Distance(b, a)
 		switch {
 		case a == o.from && b == o.to:
 			h.holes = slices.Delete(h.holes, i, i+1)
@@ -156,8 +156,8 @@ func (h *half) fill(from, to uint32) (n int, opener sent) {
 func (h *half) lose() {
 	h.forget()
 	for i := range h.holes {
-		if o := &h.holes[i]; o.abandoned && distance(h.acked, o.to) >= 0 {
-			n := int64(distance(o.to, o.from))
+		if o := &h.holes[i]; o.abandoned && Distance(h.acked, o.to) >= 0 {
+			n := int64(Distance(o.to, o.from))
 			h.Open -= n
 			h.Lost += n
 			o.abandoned = false

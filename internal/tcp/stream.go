@@ -35,7 +35,7 @@ func (p *parked) end() uint32 { return p.seq + uint32(p.length) }
 func (c *Conn) insert(t *Tracker, d int, s *Segment, seq uint32, length int) {
 	h := &c.half[d]
 	payload := s.Payload
-	if done := distance(h.next, seq); done >= 0 {
+	if done := Distance(h.next, seq); done >= 0 {
 		if done < length {
 			c.deliver(d, s, payload[min(done, len(payload)):], length-done)
 		}
@@ -63,7 +63,7 @@ func (h *half) finish() {
 func (h *half) pass(n int64) {
 	h.next += uint32(n)
 	h.Bytes += n
-	if distance(h.next, h.acked) > window {
+	if Distance(h.next, h.acked) > window {
 		h.acked = h.next - window
 	}
 }
@@ -104,34 +104,34 @@ func (c *Conn) park(t *Tracker, d int, s *Segment, seq uint32, length int) {
 	h := &c.half[d]
 	from, to := seq, seq+uint32(length)
 	first := len(h.parked) // of those that don't end before it
-	for first > 0 && distance(h.parked[first-1].end(), from) > 0 {
+	for first > 0 && Distance(h.parked[first-1].end(), from) > 0 {
 		first--
 	}
-	for i := first; i < len(h.parked) && distance(to, from) > 0; i++ {
+	for i := first; i < len(h.parked) && Distance(to, from) > 0; i++ {
 		p := &h.parked[i]
-		if distance(p.seq, from) > 0 {
+		if Distance(p.seq, from) > 0 {
 			before := p.seq
-			if distance(before, to) > 0 {
+			if Distance(before, to) > 0 {
 				before = to
 			}
 			h.parked = slices.Insert(h.parked, i, h.piece(t, s, seq, from, before))
 			i++
 			p = &h.parked[i]
 		}
-		if distance(p.end(), from) > 0 {
+		if Distance(p.end(), from) > 0 {
 			from = p.end()
 		}
 	}
-	if distance(to, from) > 0 {
+	if Distance(to, from) > 0 {
 		h.parked = append(h.parked, h.piece(t, s, seq, from, to))
 	}
 }
 
 // piece copies a part of a segment whose payload begins at seq.
 func (h *half) piece(t *Tracker, s *Segment, seq, from, to uint32) parked {
-	b := s.Payload[min(len(s.Payload), distance(from, seq)):]
-	b = b[:min(len(b), distance(to, from))]
-	p := parked{*s, from, distance(to, from)}
+	b := s.Payload[min(len(s.Payload), Distance(from, seq)):]
+	b = b[:min(len(b), Distance(to, from))]
+	p := parked{*s, from, Distance(to, from)}
 	p.segment.Payload = bytes.Clone(b)
 	h.parkedBytes += overhead + len(b)
 	t.parked += overhead + len(b)
@@ -144,7 +144,7 @@ func (c *Conn) drain(t *Tracker, d int) {
 	n := 0
 	for ; n < len(h.parked); n++ {
 		p := &h.parked[n]
-		done := distance(h.next, p.seq)
+		done := Distance(h.next, p.seq)
 		if done < 0 {
 			break
 		}
@@ -166,24 +166,24 @@ func (c *Conn) drain(t *Tracker, d int) {
 // giveUp gives up what is missing up to a sequence number, and hands out what is behind it.
 func (c *Conn) giveUp(t *Tracker, d int, at int64, to uint32) {
 	h := &c.half[d]
-	for distance(to, h.next) > 0 {
+	for Distance(to, h.next) > 0 {
 		stop := to
-		if len(h.parked) > 0 && distance(stop, h.parked[0].seq) > 0 {
+		if len(h.parked) > 0 && Distance(stop, h.parked[0].seq) > 0 {
 			stop = h.parked[0].seq
 		}
-		if acked := h.acked; distance(acked, h.next) > 0 {
-			if distance(acked, stop) > 0 {
+		if acked := h.acked; Distance(acked, h.next) > 0 {
+			if Distance(acked, stop) > 0 {
 				acked = stop
 			}
-			c.missing(d, at, int64(distance(acked, h.next)), Lost)
+			c.missing(d, at, int64(Distance(acked, h.next)), Lost)
 		}
 		from := h.next
 		for i := range h.holes {
-			if o := &h.holes[i]; distance(o.to, from) > 0 && distance(stop, o.from) > 0 {
-				o.abandoned = distance(o.to, stop) <= 0 && distance(o.from, from) >= 0
+			if o := &h.holes[i]; Distance(o.to, from) > 0 && Distance(stop, o.from) > 0 {
+				o.abandoned = Distance(o.to, stop) <= 0 && Distance(o.from, from) >= 0
 			}
 		}
-		c.missing(d, at, int64(distance(stop, h.next)), Open)
+		c.missing(d, at, int64(Distance(stop, h.next)), Open)
 		h.finish()
 		c.drain(t, d)
 	}
@@ -194,11 +194,11 @@ func (c *Conn) lost(t *Tracker, d int, at int64) {
 	h := &c.half[d]
 	high := h.high
 	to := h.acked
-	if h.hasFIN && distance(to, h.fin) > 0 {
+	if h.hasFIN && Distance(to, h.fin) > 0 {
 		to = h.fin
 	}
 	c.giveUp(t, d, at, to)
-	if distance(h.next, high) > 0 {
+	if Distance(h.next, high) > 0 {
 		h.holes = append(h.holes, hole{from: high, to: h.next})
 		h.holesAt = h.Bytes
 		if len(h.holes) > maxHoles {
@@ -219,7 +219,7 @@ func (c *Conn) await(t *Tracker, now int64) {
 		}
 		h.unseenCount++
 		switch {
-		case distance(h.acked, h.next) <= 0:
+		case Distance(h.acked, h.next) <= 0:
 			h.unseen = false
 		case now-h.unseenFrom >= unseenTime || h.unseenCount >= unseenSegments:
 			c.lost(t, d, now)
@@ -236,7 +236,7 @@ func (c *Conn) flush(t *Tracker, d int, at int64) {
 		p := &h.parked[0]
 		c.giveUp(t, d, p.segment.Time, p.seq)
 	}
-	if tail := distance(h.acked, h.next); tail > 1 || tail == 1 && h.acked != h.high+1 {
+	if tail := Distance(h.acked, h.next); tail > 1 || tail == 1 && h.acked != h.high+1 {
 		c.lost(t, d, at)
 	}
 }

@@ -17,7 +17,7 @@ func (c *Conn) take(t *Tracker, d int, s *Segment) {
 	}
 
 	// What was there already: a copy changes nothing.
-	seen := end != seq && h.known && distance(end, h.high) <= 0 && h.has(seq, end)
+	seen := end != seq && h.known && Distance(end, h.high) <= 0 && h.has(seq, end)
 	if (seen || end == seq) && h.recent.has(s) {
 		c.copied(h, data)
 		return
@@ -155,8 +155,8 @@ func (c *Conn) acknowledge(t *Tracker, d int, s *Segment) {
 		}
 		return
 	}
-	n := distance(s.Ack, h.acked)
-	if n > window || distance(h.acked, h.next)+n > window {
+	n := Distance(s.Ack, h.acked)
+	if n > window || Distance(h.acked, h.next)+n > window {
 		return
 	}
 	if n > 0 {
@@ -174,7 +174,7 @@ func (c *Conn) acknowledge(t *Tracker, d int, s *Segment) {
 			h.lose()
 		}
 	}
-	if distance(h.acked, h.next) <= 0 {
+	if Distance(h.acked, h.next) <= 0 {
 		return
 	}
 	// The FIN has a number too, and may not be in the capture.
@@ -200,7 +200,7 @@ func (h *half) alive(s *Segment) {
 // again takes a segment whose bytes, up to end, the capture holds: no copy.
 func (c *Conn) again(d int, s *Segment, end uint32) {
 	h, other := &c.half[d], &c.half[1-d]
-	needless := distance(end, h.acked) <= 0
+	needless := Distance(end, h.acked) <= 0
 	if s.Length == 1 && s.Flags&FIN == 0 && end == h.high && (needless || other.zero) {
 		h.KeepAlives++
 		return
@@ -241,12 +241,12 @@ func (c *Conn) fresh(t *Tracker, d int, s *Segment, seq uint32, data int, fin bo
 	if fin {
 		past++
 	}
-	n := distance(seq, h.high)
+	n := Distance(seq, h.high)
 	if n != 0 {
 		if h.untouched() && n == 1 && h.SYN == 0 {
 			h.begin(seq) // a keep-alive was the first segment of the capture
 			n = 0
-		} else if n > window || n < -window || distance(h.high, h.next)+n > window {
+		} else if n > window || n < -window || Distance(h.high, h.next)+n > window {
 			if !c.jump(t, d, s.Time, seq) {
 				return
 			}
@@ -265,7 +265,7 @@ func (c *Conn) fresh(t *Tracker, d int, s *Segment, seq uint32, data int, fin bo
 			return
 		}
 	}
-	if distance(past, h.high) > 0 {
+	if Distance(past, h.high) > 0 {
 		h.high = past
 		if h.released != 0 {
 			c.released(d, s.Time)

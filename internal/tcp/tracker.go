@@ -25,9 +25,8 @@ type Config struct {
 	// come. Of one direction there is never more than 1 MiB.
 	MaxParked int
 
-	// Service reports whether a port is one that servers have, for connections whose SYN
-	// and SYN-ACK weren't captured. Nil for the ports below 1024 and those that DICOM is
-	// known for: 2761, 2762, 4242 and 11112.
+	// Service reports whether a port is one that servers have, beside those below 1024, for
+	// connections whose SYN and SYN-ACK weren't captured. Nil for no others.
 	Service func(port uint16) bool
 }
 
@@ -103,18 +102,12 @@ func New(cfg *Config) *Tracker {
 	if t.cfg.MaxParked <= 0 {
 		t.cfg.MaxParked = defaultParked
 	}
-	if t.cfg.Service == nil {
-		t.cfg.Service = wellKnown
-	}
 	return t
 }
 
-func wellKnown(port uint16) bool {
-	switch port {
-	case 2761, 2762, 4242, 11112:
-		return true
-	}
-	return port < 1024
+// service reports whether a port is a server's.
+func (t *Tracker) service(port uint16) bool {
+	return port < 1024 || t.cfg.Service != nil && t.cfg.Service(port)
 }
 
 // Segment takes the next segment of the capture, of the Kind TCP. It is not kept. It
@@ -263,7 +256,7 @@ func (t *Tracker) open(k key, s *Segment) *Conn {
 
 // guess returns the direction in which the client sends, by the ports in direction 0.
 func (t *Tracker) guess(src, dst uint16) uint8 {
-	service, known := t.cfg.Service(src), t.cfg.Service(dst)
+	service, known := t.service(src), t.service(dst)
 	if service == known {
 		service = src < dst
 	}
