@@ -12,9 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"netcap/internal/sandbox"
+	"netcap/internal/seqpacket"
 )
 
 // Argument makes a netcap that is started with it run Main.
@@ -105,15 +104,12 @@ func parse(command string) ([]string, error) {
 
 // start starts the process.
 func (h *Helper) start() error {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, err := seqpacket.Pair()
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(fds[1]), "helper")
-	defer theirs.Close()
-	if h.conn, err = connOf(os.NewFile(uintptr(fds[0]), "helper")); err != nil {
 		return err
 	}
+	defer theirs.Close()
+	h.conn = &conn{UnixConn: ours}
 	h.cmd = exec.Command(h.cfg.Program, Argument)
 	h.cmd.Stdin = theirs
 	h.cmd.Stderr = os.Stderr // of a panic: all else comes as messages

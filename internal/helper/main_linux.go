@@ -15,6 +15,7 @@ import (
 	"netcap/internal/journal"
 	"netcap/internal/priority"
 	"netcap/internal/sandbox"
+	"netcap/internal/seqpacket"
 )
 
 // patience is how long what was asked to end may take.
@@ -22,10 +23,11 @@ const patience = 5 * time.Second
 
 // Main is the helper process, with the socket to the capture.
 func Main(socket *os.File) error {
-	c, err := connOf(socket)
+	u, err := seqpacket.Conn(socket)
 	if err != nil {
 		return fmt.Errorf("%s is started by a capture: %w", Argument, err)
 	}
+	c := &conn{UnixConn: u}
 	defer c.Close()
 	// Who stops a service sends signals to all its processes: the capture says when it is
 	// over. Handled, and not ignored, they are what they always were for the command.

@@ -2,11 +2,9 @@ package helper
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 
 	"netcap/internal/sandbox"
@@ -51,23 +49,6 @@ const maxMessage = 64 << 10
 type conn struct {
 	*net.UnixConn
 	mu sync.Mutex
-}
-
-// connOf makes a connection of a file, which is closed.
-func connOf(f *os.File) (*conn, error) {
-	c, err := net.FileConn(f)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return nil, err
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("not a Unix socket")
-	}
-	return &conn{UnixConn: u}, nil
 }
 
 func (c *conn) send(m *message) error {

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,33 +20,6 @@ const (
 
 // maxMessage is beyond the longest path.
 const maxMessage = unix.PathMax + 1
-
-// socketPair makes the two ends, the second one for another process.
-func socketPair() (*net.UnixConn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(fds[1]), "journal")
-	ours, err := connOf(os.NewFile(uintptr(fds[0]), "journal"))
-	if err != nil {
-		return nil, nil, errors.Join(err, theirs.Close())
-	}
-	return ours, theirs, nil
-}
-
-// connOf makes a connection of a file, which is closed.
-func connOf(f *os.File) (*net.UnixConn, error) {
-	c, err := net.FileConn(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil, errors.Join(errors.New("not a Unix socket"), c.Close())
-	}
-	return u, nil
-}
 
 // send sends a message, with a descriptor if there is a file.
 func send(c *net.UnixConn, kind byte, text string, f *os.File) error {

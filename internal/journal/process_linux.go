@@ -12,6 +12,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"netcap/internal/seqpacket"
 )
 
 // Argument makes a netcap that is started with it run Main.
@@ -23,7 +25,7 @@ const patience = 5 * time.Second
 // process runs a process, beginning with the files that another was given last, until all is
 // read. It returns what it had when it ended. A nil error says that all is read.
 func (k *Keeper) process(ctx context.Context) (current string, err error) {
-	ours, theirs, err := socketPair()
+	ours, theirs, err := seqpacket.Pair()
 	if err != nil {
 		return "", err
 	}

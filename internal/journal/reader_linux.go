@@ -15,6 +15,7 @@ import (
 	"netcap/internal/input"
 	"netcap/internal/priority"
 	"netcap/internal/sandbox"
+	"netcap/internal/seqpacket"
 )
 
 // Main is the process that reads: it takes files from the socket, writes lines to out, and
@@ -22,7 +23,7 @@ import (
 // it could do beside that.
 func Main(socket *os.File, out, errs io.Writer) error {
 	_ = priority.LowerProcess() // at its own priority it does no harm either
-	conn, err := connOf(socket)
+	conn, err := seqpacket.Conn(socket)
 	if err != nil {
 		return fmt.Errorf("%s is started by a capture with --dicom-journal: %w", Argument, err)
 	}
