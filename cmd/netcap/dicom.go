@@ -135,7 +135,8 @@ func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if len(from.filter) > 0 {
 		return fmt.Errorf("%s: no such capture, file or directory", printable.Text(from.filter[0]))
 	}
-	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosed)}
+	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosis.File)}
+	d.reading.ended = func(f *input.File) { delete(d.files, f) }
 	if o.follow {
 		return d.followed(cmd, from.paths, cfg, p)
 	}
@@ -156,29 +157,18 @@ type diagnosing struct {
 	*dicomOptions
 	*reading
 	analysis *diagnosis.Analysis
-	files    map[*input.File]*diagnosed
-	problems bool // there was one
-}
-
-// diagnosed is a file of an analysis.
-type diagnosed struct {
-	*diagnosis.File
-	names int // that the analysis was told
+	files    map[*input.File]*diagnosis.File // that are open
+	problems bool                            // there was one
 }
 
 func (d *diagnosing) add(p *pcapfile.Packet) error {
 	f := d.files[d.file]
 	if f == nil {
-		f = &diagnosed{File: d.analysis.File(d.file.Path)}
+		f = d.analysis.File(d.file.Path)
 		d.files[d.file] = f
 	}
-	if names := d.file.Names(); len(names) > f.names {
-		for _, n := range names[f.names:] {
-			d.analysis.Name(n.Addr, n.Names[0])
-		}
-		f.names = len(names)
-	}
-	d.analysis.Add(f.File, p)
+	d.analysis.Names(f, d.file.Names())
+	d.analysis.Add(f, p)
 	return nil
 }
 
@@ -210,14 +200,6 @@ func (d *diagnosing) status(err error) error {
 	return d.failed.join(err)
 }
 
-// settling is how old, in the capture's time, what a growing file lacks may be: netcap
-// writes packets within a second.
-const settling = 3 * time.Second
-
-// maxIdle is after how long a connection that nothing is heard of is told as ended, where
-// what goes on is followed: more than a day, for what is idle over night.
-const maxIdle = 26 * time.Hour
-
 // followed prints associations as they end, until it is interrupted.
 func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis.Config, p period) (err error) {
 	if len(paths) != 1 {
@@ -227,11 +209,10 @@ func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis
 	defer stop()
 	f := &follower{diagnosing: d, cancel: stop, text: &dicomText{w: cmd.OutOrStdout(), date: true}}
 	f.text.colors, _ = colored("auto", f.text.w)
-	cfg.MaxIdle = maxIdle
-	cfg.Ended, cfg.EndedConnection, cfg.Found = f.association, f.connection, f.found
+	cfg.Live(f.print)
 	d.analysis = diagnosis.New(cfg)
 	files := d.reading.config(p)
-	files.Waiting = func(waited time.Duration) { d.analysis.Waited(waited - settling) }
+	files.Waiting = d.analysis.Waited
 	if d.stream, err = input.Follow(ctx, paths[0], files); err != nil {
 		return err
 	}
@@ -252,32 +233,15 @@ type follower struct {
 	err    error // of printing
 }
 
-// association prints one that has just ended, connection what became none, if something is
-// wrong with it, and found what nobody answers for.
-func (f *follower) association(as *diagnosis.Association, findings []*diagnosis.Finding) {
-	f.print(findings, &diagnosis.Entry{Association: as, Findings: findings}, func() error { return f.text.ended(as, findings, f.dicomOptions) })
-}
-
-func (f *follower) connection(c *diagnosis.Connection, findings []*diagnosis.Finding) {
-	if slices.ContainsFunc(findings, func(finding *diagnosis.Finding) bool { return finding.Severity != diagnosis.Info }) {
-		f.print(findings, &diagnosis.Entry{Connection: c, Findings: findings}, func() error { return f.text.findings(findings) })
-	}
-}
-
-func (f *follower) found(finding *diagnosis.Finding) {
-	findings := []*diagnosis.Finding{finding}
-	f.print(findings, &diagnosis.Entry{Findings: findings}, func() error { return f.text.findings(findings) })
-}
-
-func (f *follower) print(findings []*diagnosis.Finding, entry *diagnosis.Entry, text func() error) {
+func (f *follower) print(e *diagnosis.Entry) {
 	if f.err != nil {
 		return
 	}
-	f.noteProblems(findings)
+	f.noteProblems(e.Findings)
 	if f.json {
-		f.err = printLine(f.text.w, entry)
+		f.err = printLine(f.text.w, e)
 	} else {
-		f.err = text()
+		f.err = f.text.entry(e, f.dicomOptions)
 	}
 	if f.err != nil {
 		f.cancel() // nobody reads it

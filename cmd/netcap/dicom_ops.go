@@ -80,7 +80,7 @@ func timesOf(s *diagnosis.Times) string {
 }
 
 func sentBy(side string, f *diagnosis.Flow) string {
-	text := fmt.Sprintf("%s %s bytes in %s", side, comma(f.Bytes), countOf(int64(f.Segments), "segment"))
+	text := fmt.Sprintf("%s %s bytes in %s", side, comma(f.Bytes), countOf(f.Segments, "segment"))
 	for _, part := range []struct {
 		n    int64
 		what string

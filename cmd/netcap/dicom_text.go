@@ -107,6 +107,9 @@ func (t *dicomText) summary(r *diagnosis.Report) {
 	t.printf("%s\n", strings.Join(parts, " · "))
 }
 
+// halfOpen is the id of the finding that one side no longer answers.
+const halfOpen = "half-open"
+
 var dicomHead = []string{"START", "DUR", "CLIENT", "SERVER", "RESULT", "OPERATIONS", "DATA", "RATE", "RESPONSE p50/p95/max", "TCP"}
 
 // associations prints a table, or with ops a paragraph each.
@@ -116,7 +119,7 @@ func (t *dicomText) associations(r *diagnosis.Report, ops bool) {
 	}
 	timedOut := make(map[int]bool)
 	for _, f := range r.Findings {
-		if f.ID == "half-open" {
+		if f.ID == halfOpen {
 			for _, n := range f.Associations {
 				timedOut[n] = true
 			}
@@ -255,30 +258,19 @@ func result(as *diagnosis.Association, c *diagnosis.Count) string {
 func troubles(as *diagnosis.Association) string {
 	c, s := &as.TCP.Client, &as.TCP.Server
 	var words []string
-	add := func(n int64, unit string) {
-		if n > 0 {
-			words = append(words, atLeast(as.Incomplete)+unitOf(n, unit))
-		}
+	if n := c.RetransmittedAfter + c.RetransmittedBefore + s.RetransmittedAfter + s.RetransmittedBefore; n > 0 {
+		words = append(words, atLeast(as.Incomplete)+comma(n)+" resent")
 	}
-	add(c.RetransmittedAfter+c.RetransmittedBefore+s.RetransmittedAfter+s.RetransmittedBefore, "resent")
 	if n := c.ZeroWindows + s.ZeroWindows; n > 0 {
-		words = append(words, unitOf(n, "zero window")+" "+span(c.ZeroWindowSeconds+s.ZeroWindowSeconds))
+		words = append(words, countOf(n, "zero window")+" "+span(c.ZeroWindowSeconds+s.ZeroWindowSeconds))
 	}
 	if n := c.NagleWaits + s.NagleWaits; n > 0 {
-		words = append(words, unitOf(n, "wait")+" "+span(c.NagleSeconds+s.NagleSeconds))
+		words = append(words, countOf(n, "wait")+" "+span(c.NagleSeconds+s.NagleSeconds))
 	}
 	if len(words) == 0 {
 		return "-"
 	}
 	return strings.Join(words, ", ")
-}
-
-// unitOf counts, but for resent, which has no plural.
-func unitOf(n int64, unit string) string {
-	if unit == "resent" {
-		return comma(n) + " " + unit
-	}
-	return countOf(int64(n), unit)
 }
 
 // connections prints those without an association, those alike in one line.
@@ -321,35 +313,37 @@ func (t *dicomText) connections(all []*diagnosis.Connection) {
 	}
 }
 
-// ended prints an association that has just ended.
-func (t *dicomText) ended(as *diagnosis.Association, findings []*diagnosis.Finding, o *dicomOptions) error {
-	if o.problems && len(findings) == 0 {
-		return nil
-	}
-	timedOut := slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.ID == "half-open" })
-	switch {
-	case o.problems:
-	case o.ops:
-		t.association(as, timedOut)
-	default:
-		const layout = "%-19s  %-6s  %-24s  %-32s  %-10s  %-20s  %-8s  %-10s  %-20s  %s\n"
-		line := func(cells []string) {
-			words := make([]any, len(cells))
-			for n, cell := range cells {
-				words[n] = cell
-			}
-			t.printf(layout, words...)
+// entry prints what has just ended, and what is wrong with it.
+func (t *dicomText) entry(e *diagnosis.Entry, o *dicomOptions) error {
+	if as := e.Association; as != nil && !o.problems {
+		timedOut := slices.ContainsFunc(e.Findings, func(f *diagnosis.Finding) bool { return f.ID == halfOpen })
+		if o.ops {
+			t.association(as, timedOut)
+		} else {
+			t.row(t.cells(as, timedOut))
 		}
-		if !t.headed {
-			t.headed = true
-			line(dicomHead)
-		}
-		line(t.cells(as, timedOut))
 	}
-	for _, f := range findings {
+	for _, f := range e.Findings {
 		t.finding(f, false)
 	}
 	return t.err
+}
+
+// row prints a row of a table of which the other rows aren't known.
+func (t *dicomText) row(cells []string) {
+	const layout = "%-19s  %-6s  %-24s  %-32s  %-10s  %-20s  %-8s  %-10s  %-20s  %s\n"
+	line := func(cells []string) {
+		words := make([]any, len(cells))
+		for n, cell := range cells {
+			words[n] = cell
+		}
+		t.printf(layout, words...)
+	}
+	if !t.headed {
+		t.headed = true
+		line(dicomHead)
+	}
+	line(cells)
 }
 
 // atLeast marks a number that may be greater.

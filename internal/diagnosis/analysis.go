@@ -63,6 +63,7 @@ type File struct {
 	path    string
 	index   int64
 	packets int64
+	names   int // of its addresses that are known
 }
 
 // packetBits are those of a tcp.Segment's number that tell the packet in its file; the
@@ -95,6 +96,14 @@ func (a *Analysis) File(path string) *File {
 // Name says what an address is called from now on.
 func (a *Analysis) Name(addr netip.Addr, name string) { a.names[addr.Unmap()] = name }
 
+// Names says what addresses a file has names for by now: all of them, each time.
+func (a *Analysis) Names(f *File, all []pcapfile.Name) {
+	for _, n := range all[f.names:] {
+		a.Name(n.Addr, n.Names[0])
+	}
+	f.names = len(all)
+}
+
 // Add takes the next packet of a file, of which it keeps nothing. Packets of all files
 // come in the order of their times.
 func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
@@ -123,15 +132,6 @@ func (a *Analysis) Add(f *File, p *pcapfile.Packet) {
 		if q := a.neighbors.add(kind, s); q != nil && a.cfg.Found != nil {
 			a.tellNeighbor(q)
 		}
-	}
-}
-
-// Waited says that nothing was added for so long, though a capture goes on: what has ended
-// by then is over, though no later packet shows it. Whose clock made the times of packets
-// doesn't matter.
-func (a *Analysis) Waited(d time.Duration) {
-	if a.last != 0 && d > 0 {
-		a.tracker.Advance(a.last + int64(d))
 	}
 }
 

@@ -27,7 +27,7 @@ const mostConnections = 100_000
 
 // endConnection takes a connection that ended without an association.
 func (a *Analysis) endConnection(c *conn, e tcp.End) {
-	outcome := c.outcome(e)
+	outcome := c.outcome()
 	failed := outcome == refused || outcome == noAnswer
 	place, by := c.tcp.Addr(tcp.Server), c.tcp.Addr(tcp.Client).Addr()
 	if failed {
@@ -89,7 +89,7 @@ func (a *Analysis) keepConnection(c *Connection) {
 }
 
 // outcome says what became of a connection.
-func (c *conn) outcome(e tcp.End) string {
+func (c *conn) outcome() string {
 	client, server := c.tcp.Flow(tcp.Client), c.tcp.Flow(tcp.Server)
 	switch {
 	case client.SYN > 0 && server.SYN == 0 && server.Bytes == 0 && (server.RST > 0 || c.unreachable()):

@@ -13,12 +13,11 @@
 // it. Who can't keep that, for the captures are those of months or go on, takes what has
 // ended as it ends:
 //
-//	a := diagnosis.New(&diagnosis.Config{
-//		MaxIdle:         26 * time.Hour,
-//		Ended:           func(as *diagnosis.Association, found []*diagnosis.Finding) { … },
-//		EndedConnection: func(c *diagnosis.Connection, found []*diagnosis.Finding) { … },
-//		Found:           func(f *diagnosis.Finding) { … },
-//	})
+//	cfg := &diagnosis.Config{}
+//	cfg.Live(func(e *diagnosis.Entry) { … })
+//	a := diagnosis.New(cfg)
+//	…
+//	a.Waited(time.Second) // while nothing comes
 //
 // TCP is followed by internal/tcp, the protocol is read by internal/dicom; what is here is
 // the sense of it. Ports tell nothing: a stream is DICOM by what it says. Where there is

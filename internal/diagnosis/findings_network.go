@@ -108,7 +108,7 @@ func (j *judge) nagle() {
 	j.found(occurrence{
 		id: "nagle-delayed-ack", severity: Warning,
 		what: "time lost in waits for delayed acknowledgements, by " + by, amounts: amounts{lost, duration},
-		text: func(count int64, total amounts) string {
+		text: func(_ int64, total amounts) string {
 			return fmt.Sprintf("%.0f %% of the time lost in waits of some 40 ms (Nagle's algorithm and delayed acknowledgements), by %s", 100*min(1, total[0]/total[1]), by)
 		},
 		cause: "TCP_NODELAY is off in the program that waits; dcmtk turns it on with TCP_NODELAY=1 in its environment.",

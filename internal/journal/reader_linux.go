@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"netcap/internal/diagnosis"
@@ -36,7 +35,9 @@ func Main(socket *os.File, out, errs io.Writer) error {
 		fmt.Fprintln(errs, "not enforced: "+lack)
 	}
 	r := &reader{conn: conn, out: bufio.NewWriter(out), errs: errs, files: make(chan *growing, 1)}
-	r.analysis = diagnosis.New(&diagnosis.Config{MaxIdle: maxIdle, Ended: r.association, EndedConnection: r.connection, Found: r.found})
+	cfg := &diagnosis.Config{}
+	cfg.Live(r.write)
+	r.analysis = diagnosis.New(cfg)
 	go r.receive()
 	if err := r.run(); err != nil {
 		return err
@@ -99,10 +100,6 @@ func (r *reader) run() error {
 	}
 }
 
-// settling is how old, in the capture's time, what a file lacks may be: netcap writes
-// packets within a second.
-const settling = 3 * time.Second
-
 // read reads a file to its end.
 func (r *reader) read(g *growing) error {
 	defer g.f.Close()
@@ -113,11 +110,11 @@ func (r *reader) read(g *growing) error {
 	defer f.Close()
 	if f.Compression == input.None { // otherwise another goroutine reads, and doesn't wait
 		g.waiting = func(waited time.Duration) {
-			r.analysis.Waited(waited - settling)
+			r.analysis.Waited(waited)
 			r.flush()
 		}
 	}
-	file, names := r.analysis.File(g.path), 0
+	file := r.analysis.File(g.path)
 	for {
 		p, err := f.Next()
 		if errors.Is(err, io.EOF) {
@@ -127,35 +124,9 @@ func (r *reader) read(g *growing) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", g.path, err)
 		}
-		if all := f.Names(); len(all) > names {
-			for _, n := range all[names:] {
-				r.analysis.Name(n.Addr, n.Names[0])
-			}
-			names = len(all)
-		}
+		r.analysis.Names(file, f.Names())
 		r.analysis.Add(file, p)
 	}
-}
-
-// maxIdle is after how long a connection that nothing is heard of has its line: more than a
-// day, for what is idle over night.
-const maxIdle = 26 * time.Hour
-
-// association writes the line of an association.
-func (r *reader) association(as *diagnosis.Association, findings []*diagnosis.Finding) {
-	r.write(keyOf(as.End, as.Client, as.Server), &diagnosis.Entry{Association: as, Findings: findings})
-}
-
-// connection writes the line of a connection that became none, if something is wrong with it.
-func (r *reader) connection(c *diagnosis.Connection, findings []*diagnosis.Finding) {
-	if slices.ContainsFunc(findings, func(f *diagnosis.Finding) bool { return f.Severity != diagnosis.Info }) {
-		r.write(keyOf(c.End, c.Client, c.Server), &diagnosis.Entry{Connection: c, Findings: findings})
-	}
-}
-
-// found writes the line of a machine that nobody answers for.
-func (r *reader) found(f *diagnosis.Finding) {
-	r.write(fmt.Sprintf("%d/%s", f.First.UnixNano(), f.ID), &diagnosis.Entry{Findings: []*diagnosis.Finding{f}})
 }
 
 // keyOf tells a connection from others, though it is read from a later file on, where its
@@ -168,7 +139,17 @@ func keyOf(ended time.Time, client, server diagnosis.Endpoint) string {
 	return fmt.Sprintf("%d/%s/%s", ended.UnixNano(), one, other)
 }
 
-func (r *reader) write(key string, e *diagnosis.Entry) {
+// write writes a line, behind its key.
+func (r *reader) write(e *diagnosis.Entry) {
+	key := ""
+	switch {
+	case e.Association != nil:
+		key = keyOf(e.Association.End, e.Association.Client, e.Association.Server)
+	case e.Connection != nil:
+		key = keyOf(e.Connection.End, e.Connection.Client, e.Connection.Server)
+	default:
+		key = fmt.Sprintf("%d/%s", e.Findings[0].First.UnixNano(), e.Findings[0].ID)
+	}
 	b, err := json.Marshal(e)
 	if err == nil {
 		_, err = fmt.Fprintf(r.out, "%s %s\n", key, b)
