@@ -1,0 +1,137 @@
+package helper
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"netcap/internal/sandbox"
+	"netcap/internal/testenv"
+)
+
+// write writes a script that anybody may run.
+func write(t *testing.T, text string) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir(); at = filepath.Dir(at) {
+		require.NoError(t, os.Chmod(at, 0o755))
+	}
+	path = filepath.Join(dir, "script")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755))
+	return path
+}
+
+func start(t *testing.T, cfg *Config) *Helper {
+	t.Helper()
+	cfg.Program = testenv.Netcap(t)
+	h, err := Start(cfg)
+	require.NoError(t, err)
+	return h
+}
+
+// TestRun runs the command on each path, in order, at the lowest priority.
+func TestRun(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "list")
+	h := start(t, &Config{Command: write(t, `echo "$1 $2 $(cut -d' ' -f19 /proc/$$/stat)" >>`+list) + " arg"})
+	want := ""
+	for _, path := range []string{"/a b", "/b", "/c"} {
+		require.NoError(t, h.Run(t.Context(), path))
+		want += "arg " + path + " 19\n"
+	}
+	require.NoError(t, h.Close(t.Context()))
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	assert.Equal(t, want, string(got), "at nice 19 (proc(5))")
+}
+
+func TestRunFails(t *testing.T) {
+	h := start(t, &Config{Command: write(t, "echo so sorry >&2; exit 7")})
+	assert.ErrorContains(t, h.Run(t.Context(), "/a"), "exit status 7: so sorry")
+	assert.ErrorContains(t, h.Run(t.Context(), "/a"), "exit status 7: so sorry", "again")
+	require.NoError(t, h.Close(t.Context()))
+
+	_, err := Start(&Config{Command: "no-such-program -x", Program: testenv.Netcap(t)})
+	assert.ErrorContains(t, err, "-z no-such-program: ")
+	_, err = Start(&Config{Journal: "/no/such/directory/journal", Program: testenv.Netcap(t)})
+	assert.ErrorContains(t, err, "no such file or directory: choose another with --dicom-journal")
+}
+
+// TestGivenUp ends a command that hangs when there is no more time.
+func TestGivenUp(t *testing.T) {
+	h := start(t, &Config{Command: write(t, "exec sleep 600")})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	assert.ErrorContains(t, h.Run(ctx, "/a"), "signal: terminated")
+	require.NoError(t, h.Close(t.Context()))
+}
+
+// TestSignals sends what Ctrl-C and systemd send to all processes of a capture: the helper
+// ends with the capture, and not before.
+func TestSignals(t *testing.T) {
+	h := start(t, &Config{Command: write(t, "true")})
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		require.NoError(t, h.cmd.Process.Signal(s))
+		require.NoError(t, h.Run(t.Context(), "/a"))
+	}
+	require.NoError(t, h.Close(t.Context()))
+}
+
+// TestKilled has the helper be killed: who asks it for anything is told, and waits for
+// nothing.
+func TestKilled(t *testing.T) {
+	h := start(t, &Config{Command: write(t, "exec sleep 600")})
+	ran := make(chan error)
+	go func() { ran <- h.Run(context.Background(), "/a") }()
+	child := func() string {
+		tasks, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(h.cmd.Process.Pid), "task", "*", "children"))
+		require.NoError(t, err)
+		var all []string
+		for _, task := range tasks {
+			b, _ := os.ReadFile(task) // the thread may have ended
+			all = append(all, strings.Fields(string(b))...)
+		}
+		return strings.Join(all, "")
+	}
+	require.Eventually(t, func() bool { return child() != "" }, 30*time.Second, time.Millisecond)
+	pid, err := strconv.Atoi(child())
+	require.NoError(t, err)
+	require.NoError(t, h.cmd.Process.Kill())
+	assert.ErrorIs(t, <-ran, errGone)
+	assert.ErrorIs(t, h.Run(t.Context(), "/b"), errGone)
+	assert.ErrorIs(t, h.Close(t.Context()), errGone)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL)) // the command, which the test began
+}
+
+// TestUser has the command run as the user that a capture becomes, without a capability.
+func TestUser(t *testing.T) {
+	testenv.Root(t)
+	list := filepath.Join(t.TempDir(), "list")
+	require.NoError(t, os.WriteFile(list, nil, 0o666))
+	require.NoError(t, os.Chmod(list, 0o666))
+	for at := filepath.Dir(list); at != os.TempDir(); at = filepath.Dir(at) {
+		require.NoError(t, os.Chmod(at, 0o755))
+	}
+	u, err := sandbox.LookUp("nobody")
+	require.NoError(t, err)
+	h := start(t, &Config{Command: write(t, "(id -u; id -g; grep CapEff /proc/$$/status) >>"+list), User: u})
+	require.NoError(t, h.Run(t.Context(), "/a"))
+	require.NoError(t, h.Close(t.Context()))
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	assert.Equal(t, "65534\n65534\nCapEff:\t0000000000000000\n", string(got))
+}
+
+// TestAlone is started without a capture.
+func TestAlone(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	assert.ErrorContains(t, Main(null), "capture-helper is started by a capture: ")
+}
