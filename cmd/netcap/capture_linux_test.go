@@ -52,7 +52,7 @@ func TestDocker0(t *testing.T) {
 	dicom := func(name string, args ...string) {
 		t.Helper()
 		cmd := exec.Command(testenv.Program(t, name), args...)
-		var out output
+		var out testenv.Output
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, n.Start(cmd))
 		require.NoError(t, cmd.Wait(), out.String())
@@ -185,7 +185,7 @@ func TestStream(t *testing.T) {
 	h := newHost(t)
 	netcap := h.command("-i", "c0", "-c", "20", "-w", "-")
 	tcpdump := exec.Command(testenv.Program(t, "tcpdump"), "-nr", "-")
-	var out output
+	var out testenv.Output
 	tcpdump.Stdout = &out
 	pipe, err := tcpdump.StdinPipe()
 	require.NoError(t, err)
@@ -594,7 +594,7 @@ func TestDump(t *testing.T) {
 		for _, args := range [][]string{{"-y", "EN10MB"}, {"-i", "c0"}} {
 			args = append(args, option, "ip6", "or", "arp")
 			cmd := exec.Command(testenv.Program(t, "tcpdump"), args...)
-			var theirs output
+			var theirs testenv.Output
 			cmd.Stdout = &theirs
 			require.NoError(t, h.net.Start(cmd))
 			require.NoError(t, cmd.Wait())

@@ -100,7 +100,7 @@ func TestFollowNetwork(t *testing.T) {
 	for range 2 {
 		h.docker.Run(t, "network", "create", "lab")
 		p.says("is back")
-		p.stderr.forget()
+		p.stderr.Forget()
 		h.runServer("--name", "pacs", "--network", "lab")
 		h.echo(h.address("pacs", "lab"))
 		assert.Equal(t, []string{"docker:lab"}, h.statusOf("lab").Interfaces)

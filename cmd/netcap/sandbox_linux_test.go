@@ -51,14 +51,14 @@ func TestConfined(t *testing.T) {
 
 	log := filepath.Join(h.dir, "strace")
 	trace := exec.Command(testenv.Program(t, "strace"), "-f", "-y", "-e", "trace=%file,%process", "-p", fmt.Sprint(status.PID), "-o", log)
-	var said output
+	var said testenv.Output
 	trace.Stderr = &said
 	require.NoError(t, trace.Start())
 	require.Eventually(t, func() bool { return strings.Contains(said.String(), "attached") }, patience, patience/1000)
 	const each = 500
 	for range 4 {
 		require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
-		h.runs("rotate", "c")
+		h.does("rotate", "c")
 	}
 	h.net.Delete(t, "c0")
 	p.says("the interface was deleted")
@@ -89,15 +89,6 @@ func TestConfined(t *testing.T) {
 	assert.Greater(t, calls, 4)
 }
 
-// runs runs netcap on the host, which is to end well.
-func (h *host) runs(args ...string) string {
-	h.t.Helper()
-	p := h.start(h.command(args...))
-	p.wait()
-	require.Equal(h.t, 0, p.cmd.ProcessState.ExitCode(), p.stderr.String())
-	return p.stdout.String()
-}
-
 // TestUser has a capture become another user, and rotate, delete, compress, run a command
 // and be controlled all the same; the next run, root's, goes on with the set.
 func TestUser(t *testing.T) {
@@ -122,9 +113,9 @@ func TestUser(t *testing.T) {
 	const each = 100
 	for range 4 {
 		require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
-		h.runs("rotate", "u")
+		h.does("rotate", "u")
 	}
-	h.runs("hold", "u", "--from", "1h", "--reason", "test")
+	h.does("hold", "u", "--from", "1h", "--reason", "test")
 	require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
 	assert.Contains(t, p.stop(), "\n0 packets dropped by kernel\n")
 	dir := filepath.Join(h.lib, "netcap", "u")
@@ -147,9 +138,9 @@ func TestUser(t *testing.T) {
 	status1, stderr := h.fails(h.command("-i", "c0", "--name", "u", "-W", "3"))
 	assert.Equal(t, 1, status1)
 	assert.Contains(t, stderr, "u/.u.lock: is not a lock file of root, but of nobody: capture as that user (-Z), move it away, or choose another directory")
-	h.runs("release", "u", "1")
+	h.does("release", "u", "1")
 	p = h.capture("-i", "c0", "--name", "u", "-Z", "nobody", "-W", "3")
-	h.runs("rotate", "u")
+	h.does("rotate", "u")
 	p.stop()
 	assert.Len(t, filepathGlob(t, dir+"/*.pcapng"), 3)
 }
@@ -172,7 +163,7 @@ func TestNoSandbox(t *testing.T) {
 	p := h.capture("-i", "c0", "--name", "n", "--no-sandbox")
 	p.says("nothing confines the capture: --no-sandbox")
 	p.threadsHave(h.statusOf("n").PID, "NoNewPrivs:\t0\n", "Seccomp:\t0\n")
-	assert.Contains(t, h.runs("status", "n"), "n is not confined in one respect: --no-sandbox\n")
+	assert.Contains(t, h.does("status", "n"), "n is not confined in one respect: --no-sandbox\n")
 	p.stop()
 }
 
@@ -186,7 +177,7 @@ func TestForeignDirectory(t *testing.T) {
 	p := h.capture("-i", "c0", "-w", dir+"/x.pcapng", "-W", "3")
 	p.says("CAP_DAC_OVERRIDE is kept: ")
 	for range 3 {
-		h.runs("rotate", "c0")
+		h.does("rotate", "c0")
 	}
 	p.stop()
 	assert.Len(t, filepathGlob(t, dir+"/*.pcapng"), 3)

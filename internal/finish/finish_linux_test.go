@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,26 +19,8 @@ import (
 	"netcap/internal/testenv"
 )
 
-// text is a log that may be read while it is written.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func start(t *testing.T, cfg Config) (*Finisher, *text) {
-	log := &text{}
+func start(t *testing.T, cfg Config) (*Finisher, *testenv.Output) {
+	log := &testenv.Output{}
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	f, err := New(&cfg)
 	require.NoError(t, err)

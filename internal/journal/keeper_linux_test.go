@@ -1,7 +1,6 @@
 package journal_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -80,25 +78,7 @@ type keeper struct {
 	*journal.Keeper
 	t    *testing.T
 	path string
-	log  *log
-}
-
-// log is a log that is read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log  *testenv.Output
 }
 
 func newKeeper(t *testing.T, command ...string) *keeper {
@@ -111,7 +91,7 @@ func newKeeperIn(t *testing.T, dir string, command ...string) *keeper {
 	if len(command) == 0 {
 		command = []string{testenv.Netcap(t), journal.Argument}
 	}
-	k := &keeper{t: t, path: filepath.Join(dir, "journal.jsonl"), log: &log{}}
+	k := &keeper{t: t, path: filepath.Join(dir, "journal.jsonl"), log: &testenv.Output{}}
 	var err error
 	k.Keeper, err = journal.New(&journal.Config{
 		Path: k.path, Command: command, Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
