@@ -17,14 +17,14 @@ import (
 // otherwise. Files of others than the caller's user, and with several names, stay. set is ""
 // for a single file, which is open already.
 func HandOver(dir, set string, owns bool, uid, gid int) error {
+	if set == "" {
+		return nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if set == "" {
-		return nil
-	}
 	d, err := root.Open(".")
 	if err != nil {
 		return err

@@ -121,6 +121,8 @@ func serviceOf(o *captureOptions, words, filter []string) (*service.Capture, err
 	case o.write != "" && !filepath.IsAbs(o.write), o.dir != "" && !filepath.IsAbs(o.dir), o.logFile != "" && !filepath.IsAbs(o.logFile),
 		o.pidFile != "" && !filepath.IsAbs(o.pidFile), o.journal != "" && !filepath.IsAbs(o.journal), o.filter.file != "" && !filepath.IsAbs(o.filter.file):
 		return nil, usageError{errors.New("a service has no directory of its own: give paths that begin with /")}
+	case o.user != "":
+		return nil, usageError{errors.New("-Z: a service runs as a user of its own, without root: leave it out")}
 	case o.read != "" || o.filter.dump > 0 || o.filter.linkType != "":
 		return nil, usageError{errors.New("-r, -d and -y don't capture: there is nothing for a service to do")}
 	}
