@@ -181,7 +181,7 @@ func (d *diagnosing) report(r *diagnosis.Report) error {
 	} else {
 		colors, _ := colored("auto", out) // which is known
 		buffered := bufio.NewWriter(out)
-		t := &dicomText{w: buffered, colors: colors, date: dated(r)}
+		t := &dicomText{w: buffered, colors: colors, date: dated(r), unread: d.failed.err != nil}
 		err = errors.Join(t.print(r, d.dicomOptions), buffered.Flush())
 	}
 	d.noteProblems(r.Findings)

@@ -226,6 +226,10 @@ func TestDICOMDamaged(t *testing.T) {
 	assert.ErrorContains(t, err, torn)
 	assert.Equal(t, 1, exitStatus(err))
 	assert.Len(t, rowsOf(out, "START"), 4)
+	assert.Contains(t, out, "capture incomplete: not all could be read\n")
+	out, _, err = runCommand(newDICOMCommand(), nil, dicomCapture(t, "expected.json"))
+	assert.ErrorContains(t, err, "not a pcap or pcapng file: it looks like JSON")
+	assert.Empty(t, out)
 }
 
 // TestDICOMRefused has command lines that make no sense.

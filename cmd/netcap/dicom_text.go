@@ -20,6 +20,7 @@ type dicomText struct {
 	colors bool
 	date   bool // times have one
 	headed bool // the head of the table is printed
+	unread bool // some of the files couldn't be
 	err    error
 }
 
@@ -58,7 +59,10 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 	case len(r.Findings) > 0:
 	case len(r.Associations) > 0:
 		t.printf("\nNo problems found.\n")
-	case len(r.Connections) == 0 && r.Capture.Packets > 0:
+	case len(r.Connections) > 0 || r.Capture.Packets == 0:
+	case len(o.ports)+len(o.hosts) > 0 || o.title != "":
+		t.printf("No DICOM of that kind was found.\n")
+	default:
 		t.printf("No DICOM was found. Connections that failed are looked for at the ports 104, 2761, 2762, 4242 and 11112; --port names others.\n")
 	}
 	return t.err
@@ -68,7 +72,9 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 func (t *dicomText) summary(r *diagnosis.Report) {
 	c := &r.Capture
 	if c.From == nil {
-		t.printf("no packets\n")
+		if !t.unread {
+			t.printf("no packets\n")
+		}
 		return
 	}
 	var bytes int64
@@ -95,6 +101,9 @@ func (t *dicomText) summary(r *diagnosis.Report) {
 	}
 	if c.Truncated > 0 {
 		lacks = append(lacks, countOf(c.Truncated, "packet")+" cut off")
+	}
+	if t.unread {
+		lacks = append(lacks, "not all could be read")
 	}
 	if len(lacks) > 0 {
 		parts = append(parts, "capture incomplete: "+strings.Join(lacks, ", "))
