@@ -102,28 +102,30 @@ func (t Tag) String() string { return fmt.Sprintf("(%04X,%04X)", t.Group, t.Elem
 
 // Elements of group 0000, PS3.7 section E.1.
 const (
-	elementAffectedSOPClass        = 0x0002
-	elementRequestedSOPClass       = 0x0003
+	ElementGroupLength             = 0x0000
+	ElementAffectedSOPClass        = 0x0002
+	ElementRequestedSOPClass       = 0x0003
 	ElementField                   = 0x0100 // the command
 	ElementMessageID               = 0x0110
 	ElementRespondedTo             = 0x0120 // the message ID of the request
-	elementMoveDestination         = 0x0600
-	elementPriority                = 0x0700
-	elementDataSetType             = 0x0800
+	ElementMoveDestination         = 0x0600
+	ElementPriority                = 0x0700
+	ElementDataSetType             = 0x0800
 	ElementStatus                  = 0x0900
-	elementOffending               = 0x0901
-	elementErrorComment            = 0x0902
-	elementErrorID                 = 0x0903
-	elementAffectedSOPInstance     = 0x1000
-	elementRequestedSOPInstance    = 0x1001
-	elementEventType               = 0x1002
-	elementActionType              = 0x1008
-	elementRemaining               = 0x1020
-	elementCompleted               = 0x1021
-	elementFailed                  = 0x1022
-	elementWarning                 = 0x1023
-	elementMoveOriginator          = 0x1030
-	elementMoveOriginatorMessageID = 0x1031
+	ElementOffending               = 0x0901 // tags
+	ElementErrorComment            = 0x0902
+	ElementErrorID                 = 0x0903
+	ElementAffectedSOPInstance     = 0x1000
+	ElementRequestedSOPInstance    = 0x1001
+	ElementEventType               = 0x1002
+	ElementAttributes              = 0x1005 // tags
+	ElementActionType              = 0x1008
+	ElementRemaining               = 0x1020
+	ElementCompleted               = 0x1021
+	ElementFailed                  = 0x1022
+	ElementWarning                 = 0x1023
+	ElementMoveOriginator          = 0x1030
+	ElementMoveOriginatorMessageID = 0x1031
 )
 
 // BeginsCommand reports whether b begins as a command set does: with the element that has
@@ -140,7 +142,7 @@ func CommandSize(b []byte) (size int, ok bool) {
 	length := binary.LittleEndian.Uint32(b[8:])
 	element := binary.LittleEndian.Uint16(b[fixed+2:])
 	ok = length >= 8 && length <= longest && length%2 == 0 && b[fixed] == 0 && b[fixed+1] == 0 &&
-		(element == elementAffectedSOPClass || element == elementRequestedSOPClass || element == ElementField)
+		(element == ElementAffectedSOPClass || element == ElementRequestedSOPClass || element == ElementField)
 	return fixed + int(length), ok
 }
 
@@ -188,43 +190,43 @@ func (c *Command) element(element uint16, value []byte) {
 		number(&c.MessageID, HasMessageID)
 	case ElementRespondedTo:
 		number(&c.RespondedTo, HasRespondedTo)
-	case elementPriority:
+	case ElementPriority:
 		number((*uint16)(&c.Priority), HasPriority)
-	case elementDataSetType:
+	case ElementDataSetType:
 		number(&c.DataSetType, HasDataSetType)
 	case ElementStatus:
 		number((*uint16)(&c.Status), HasStatus)
-	case elementErrorID:
+	case ElementErrorID:
 		number(&c.ErrorID, HasErrorID)
-	case elementEventType:
+	case ElementEventType:
 		number(&c.EventType, HasEventType)
-	case elementActionType:
+	case ElementActionType:
 		number(&c.ActionType, HasActionType)
-	case elementRemaining:
+	case ElementRemaining:
 		number(&c.Remaining, HasRemaining)
-	case elementCompleted:
+	case ElementCompleted:
 		number(&c.Completed, HasCompleted)
-	case elementFailed:
+	case ElementFailed:
 		number(&c.Failed, HasFailed)
-	case elementWarning:
+	case ElementWarning:
 		number(&c.Warning, HasWarning)
-	case elementMoveOriginatorMessageID:
+	case ElementMoveOriginatorMessageID:
 		number(&c.MoveOriginatorMessageID, HasMoveOriginatorMessageID)
-	case elementAffectedSOPClass:
+	case ElementAffectedSOPClass:
 		c.AffectedSOPClass = text(value)
-	case elementRequestedSOPClass:
+	case ElementRequestedSOPClass:
 		c.RequestedSOPClass = text(value)
-	case elementAffectedSOPInstance:
+	case ElementAffectedSOPInstance:
 		c.AffectedSOPInstance = text(value)
-	case elementRequestedSOPInstance:
+	case ElementRequestedSOPInstance:
 		c.RequestedSOPInstance = text(value)
-	case elementMoveDestination:
+	case ElementMoveDestination:
 		c.MoveDestination = text(value)
-	case elementMoveOriginator:
+	case ElementMoveOriginator:
 		c.MoveOriginator = text(value)
-	case elementErrorComment:
+	case ElementErrorComment:
 		c.ErrorComment = text(value)
-	case elementOffending:
+	case ElementOffending:
 		for ; len(value) >= 4; value = value[4:] {
 			c.OffendingElements = append(c.OffendingElements,
 				Tag{binary.LittleEndian.Uint16(value), binary.LittleEndian.Uint16(value[2:])})

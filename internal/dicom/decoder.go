@@ -279,8 +279,9 @@ func (d *Decoder) header(b []byte) (n int) {
 // contexts, as many as there can be, with 200 transfer syntaxes each.
 const maxAssociate = 1 << 20
 
-// LengthFits reports whether a PDU of a known type can have this length: PS3.8 section 9.3 fixes those of
-// the short ones, and the least of the others. Of P-DATA-TF any other is allowed.
+// LengthFits reports whether a PDU of a known type can have this length: PS3.8 section 9.3
+// fixes those of the short ones, and the least of the others. Of P-DATA-TF any other is
+// allowed.
 func LengthFits(kind PDUType, length uint32) bool {
 	switch kind {
 	case PDUData:

@@ -123,7 +123,7 @@ func commandPDU(field CommandField, status Status) []byte {
 	}
 	set := slices.Concat(
 		element(ElementField, byte(field), byte(field>>8)), element(ElementRespondedTo, 1, 0),
-		element(elementDataSetType, 1, 1), element(ElementStatus, byte(status), byte(status>>8)),
+		element(ElementDataSetType, 1, 1), element(ElementStatus, byte(status), byte(status>>8)),
 	)
 	set = append(element(0, byte(len(set)), 0, 0, 0), set...)
 	b := binary.BigEndian.AppendUint32([]byte{byte(PDUData), 0}, uint32(len(set)+ValueHeaderSize))

@@ -1,6 +1,10 @@
 package scrub
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"netcap/internal/dicom"
+)
 
 // command follows a command set, PS3.7 section 6.3: elements of group 0000, in implicit VR
 // and little endian. Behind what isn't one, nothing is kept.
@@ -77,19 +81,21 @@ func (c *command) skip(n int64) {
 // retired, or not there, nothing.
 func ruleOf(element uint16, length uint32) rule {
 	switch element {
-	case 0x0000: // length of the group
+	case dicom.ElementGroupLength:
 		return exactly(4, length)
-	case 0x0002, 0x0003, 0x1000, 0x1001: // SOP classes and instances
+	case dicom.ElementAffectedSOPClass, dicom.ElementRequestedSOPClass, dicom.ElementAffectedSOPInstance, dicom.ElementRequestedSOPInstance:
 		return digits
-	case 0x0100, 0x0110, 0x0120, 0x0700, 0x0800, 0x0900, 0x0903, 0x1002, 0x1008, 0x1020, 0x1021, 0x1022, 0x1023, 0x1031:
+	case dicom.ElementField, dicom.ElementMessageID, dicom.ElementRespondedTo, dicom.ElementPriority, dicom.ElementDataSetType, dicom.ElementStatus,
+		dicom.ElementErrorID, dicom.ElementEventType, dicom.ElementActionType, dicom.ElementRemaining, dicom.ElementCompleted, dicom.ElementFailed,
+		dicom.ElementWarning, dicom.ElementMoveOriginatorMessageID:
 		return exactly(2, length)
-	case 0x0600, 0x1030: // AE titles
+	case dicom.ElementMoveDestination, dicom.ElementMoveOriginator:
 		return title
-	case 0x0901, 0x1005: // tags
+	case dicom.ElementOffending, dicom.ElementAttributes:
 		if length%4 == 0 {
 			return anything
 		}
-	case 0x0902: // comment
+	case dicom.ElementErrorComment:
 		return comment
 	}
 	return nothing

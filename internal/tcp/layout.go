@@ -9,10 +9,10 @@ import (
 // A Layout says where in the data of a packet things are, in bytes from its beginning: for
 // who changes them.
 type Layout struct {
-	// Payload is where that of a segment begins, and padding behind it; of an ICMP error that of what it quotes.
-	// For all other Kinds it is where begins what may hold segments that aren't told of: an
-	// IP fragment, a tunnel or an encapsulation that isn't entered. It is the length of
-	// the data where there is nothing of that.
+	// Payload is where that of a segment begins, and padding behind it; of an ICMP error
+	// that of what it quotes. For all other Kinds it is where what may hold segments begins
+	// that aren't told of: an IP fragment, a tunnel or an encapsulation that isn't entered.
+	// It is the length of the data where there is nothing of that.
 	Payload int
 	// Checksums are those that cover it, the outermost first. Those of IPv4 headers don't.
 	Checksums []Checksum

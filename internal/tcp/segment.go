@@ -82,9 +82,9 @@ type Segment struct {
 }
 
 // Read reads a packet and says what it is. VLAN tags, MPLS, PPPoE, IP in IP, GRE, VXLAN
-// and Geneve are passed through, to a bounded depth. Checksums are not looked at: where a network card
-// was to fill them in, they are wrong in captures. All fields but Packet are set, whatever
-// the Kind, and only those that it has mean something.
+// and Geneve are passed through, to a bounded depth. Checksums are not looked at: where a
+// network card was to fill them in, they are wrong in captures. All fields but Packet are
+// set, whatever the Kind, and only those that it has mean something.
 //
 // A segment of which less than the first 16 bytes were captured is None. Options that the
 // snap length cut off are missing without a word.
