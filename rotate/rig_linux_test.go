@@ -221,10 +221,19 @@ func (r *rig) batch(n, size int) {
 func (r *rig) idle() {
 	r.t.Helper()
 	r.w.Publish()
+	r.eventually(func() bool { return len(r.w.back.ops) == 0 }, "all ops taken")
+	// Once the back has taken one of these it is done with the last op.
+	for range cap(r.w.back.now) + 1 {
+		r.eventually(func() bool {
+			select {
+			case r.w.back.now <- struct{}{}:
+				return true
+			default:
+				return false
+			}
+		}, "all ops done")
+	}
 	r.eventually(func() bool {
-		if len(r.w.back.ops) > 0 {
-			return false
-		}
 		s := r.w.Stats()
 		return s.Written+s.Dropped == int64(r.next) || r.w.seg.dead.Load()
 	}, "all written")
