@@ -12,6 +12,7 @@ import (
 
 	"netcap/internal/diagnosis"
 	"netcap/internal/input"
+	"netcap/internal/printable"
 	"netcap/internal/priority"
 	"netcap/internal/sandbox"
 	"netcap/internal/seqpacket"
@@ -150,11 +151,12 @@ func (r *reader) write(e *diagnosis.Entry) {
 	default:
 		key = fmt.Sprintf("%d/%s", e.Findings[0].First.UnixNano(), e.Findings[0].ID)
 	}
-	b, err := json.Marshal(e)
-	if err == nil {
-		_, err = fmt.Fprintf(r.out, "%s %s\n", key, b)
-	}
+	_, err := fmt.Fprint(r.out, key, " ")
 	r.fail(err)
+	// Journals are looked at on terminals too.
+	lines := json.NewEncoder(printable.JSON{W: r.out})
+	lines.SetEscapeHTML(false)
+	r.fail(lines.Encode(e))
 }
 
 func (r *reader) flush() { r.fail(r.out.Flush()) }
