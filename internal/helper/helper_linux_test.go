@@ -129,6 +129,50 @@ func TestUser(t *testing.T) {
 	assert.Equal(t, "65534\n65534\nCapEff:\t0000000000000000\n", string(got))
 }
 
+// TestDirectoryReplaced has somebody put another directory in the place of the set's: its
+// files are read for the journal where they are, and the command isn't run on others.
+func TestDirectoryReplaced(t *testing.T) {
+	testenv.Root(t)
+	top := t.TempDir()
+	journal, list := filepath.Join(top, "journal"), filepath.Join(top, "list")
+	dir, other := filepath.Join(top, "set"), filepath.Join(top, "other")
+	put := func(dir, name, from string) {
+		b, err := os.ReadFile(filepath.Join(testenv.Corpus(t), "dicom", from))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Mkdir(other, 0o700))
+	put(dir, "1", "echo_ok.pcap")
+	put(other, "1", "store_big.pcap")
+	put(other, "2", "store_big.pcap")
+	h := start(t, &Config{Command: write(t, `echo "$1" >>`+list), Journal: journal})
+	h.Began(dir + "/1")
+	require.NoError(t, h.Run(t.Context(), dir+"/1"))
+
+	require.NoError(t, os.Rename(dir, dir+".moved"))
+	require.NoError(t, os.Symlink(other, dir))
+	put(dir+".moved", "2", "find_ok.pcap")
+	h.Began(dir + "/2")
+	for _, name := range []string{"/1", "/2", "/3"} {
+		err := h.Run(t.Context(), dir+name)
+		if name == "/3" { // it is in neither
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, dir+" isn't the set's directory any more: the command isn't run")
+	}
+	require.NoError(t, h.Close(t.Context()))
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	assert.Equal(t, dir+"/1\n"+dir+"/3\n", string(got))
+	got, err = os.ReadFile(journal)
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(got), `"kind":"C-ECHO"`), "%s", got)
+	assert.Equal(t, 2, strings.Count(string(got), `"kind":"C-FIND"`), "%s", got)
+	assert.NotContains(t, string(got), "C-STORE")
+}
+
 // TestAlone is started without a capture.
 func TestAlone(t *testing.T) {
 	null, err := os.Open(os.DevNull)

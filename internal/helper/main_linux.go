@@ -57,6 +57,7 @@ type worker struct {
 	conn   *conn
 	setup  *setup
 	log    *slog.Logger
+	set    set
 	keeper *journal.Keeper
 	cancel context.CancelFunc // of the command that runs
 	done   chan struct{}      // closed when it has ended; nil before the first
@@ -71,7 +72,7 @@ func (w *worker) begin() (err error) {
 	if w.setup.Journal == "" {
 		return nil
 	}
-	if w.keeper, err = journal.New(&journal.Config{Path: w.setup.Journal, Log: w.log}); err == nil {
+	if w.keeper, err = journal.New(&journal.Config{Path: w.setup.Journal, Open: w.set.open, Log: w.log}); err == nil {
 		w.keeper.Start()
 	}
 	return err
@@ -86,10 +87,12 @@ func (w *worker) work() error {
 		}
 		switch {
 		case m.Run != "":
+			w.set.of(m.Run)
 			w.run(m.Run)
 		case m.Cancel && w.cancel != nil:
 			w.cancel()
 		case m.Began != "" && w.keeper != nil:
+			w.set.of(m.Began)
 			w.keeper.Began(m.Began)
 		}
 	}
@@ -100,6 +103,7 @@ func (w *worker) work() error {
 	if w.keeper != nil {
 		err = w.keeper.Close(context.Background())
 	}
+	err = errors.Join(err, w.set.close())
 	ended := &message{Ended: true}
 	if err != nil {
 		ended.Error = err.Error()
@@ -116,7 +120,11 @@ func (w *worker) run(path string) {
 		defer close(done)
 		defer cancel()
 		ran := &message{Ran: true}
-		if err := command(ctx, w.setup.Command, path); err != nil {
+		err := w.set.leads(path)
+		if err == nil {
+			err = command(ctx, w.setup.Command, path)
+		}
+		if err != nil {
 			ran.Error = err.Error()
 		}
 		_ = w.conn.send(ran) // the capture may have been killed

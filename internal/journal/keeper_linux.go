@@ -18,11 +18,18 @@ import (
 // mostWaiting bounds the files that are waited for: paths, not descriptors.
 const mostWaiting = 10_000
 
+// Flags open what has the name of a capture's file: nothing is waited for, whatever it is.
+const Flags = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+
 // Config says where a journal goes.
 type Config struct {
 	// Path of the journal. It is appended to, and when it has 50 MB it is renamed to one
 	// with the time in its name, of which the last nine are kept.
 	Path string
+	// Open opens a file that was begun, for reading, by the path that it was begun with or
+	// that and an extension. An error that is fs.ErrNotExist says that it isn't there.
+	// Default: by that path.
+	Open func(path string) (*os.File, error)
 	// Command is what runs Main. Default: this program, with the argument Argument.
 	Command []string
 	// Log is told what happens. Default: nothing is logged.
@@ -52,6 +59,9 @@ func New(cfg *Config) (*Keeper, error) {
 	k := &Keeper{cfg: *cfg, done: make(chan struct{}), changed: make(chan struct{})}
 	if k.cfg.Log == nil {
 		k.cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if k.cfg.Open == nil {
+		k.cfg.Open = func(path string) (*os.File, error) { return os.OpenFile(path, Flags, 0) }
 	}
 	if len(k.cfg.Command) == 0 {
 		k.cfg.Command = []string{"/proc/self/exe", Argument}
@@ -181,16 +191,10 @@ func (k *Keeper) run(ctx context.Context) {
 }
 
 // open opens a file that was begun: it may have been compressed, or deleted.
-func open(path string) (*os.File, error) {
-	var f *os.File
-	var err error
+func (k *Keeper) open(path string) (f *os.File, err error) {
 	for _, extension := range []string{"", ".gz", ".zst"} {
-		f, err = os.OpenFile(path+extension, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err == nil {
+		if f, err = k.cfg.Open(path + extension); !errors.Is(err, fs.ErrNotExist) {
 			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
 		}
 	}
 	if err != nil {

@@ -175,7 +175,7 @@ var errGone = errors.New("the file is gone")
 
 // hand gives a file, and waits until it is whole.
 func (s *session) hand(path string) error {
-	f, err := open(path)
+	f, err := s.keeper.open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return errGone
 	}
