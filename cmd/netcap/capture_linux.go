@@ -170,6 +170,10 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	cfg.Log = log.Logger
+	starter, err := daemon.NewStarter()
+	if err != nil {
+		return err
+	}
 
 	// A goroutine that waits for the disk keeps its processor, as Go counts
 	// them, for up to 10 ms: the one that empties the ring needs another,
@@ -228,9 +232,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if control.sandbox, err = o.confine(cfg, pidPath, log); err != nil {
 		return err
 	}
-	if err := announce(rec.Status(), o, log, terminal); err != nil {
-		return err
-	}
+	announce(starter, rec.Status(), o, log, terminal)
 	context.AfterFunc(ctx, func() { _ = daemon.Stopping() }) // for systemd to show: nothing depends on it
 	go daemon.Watchdog(ctx, func() bool { rec.Status(); return true })
 	watch, stopWatching := context.WithCancel(ctx)
@@ -253,7 +255,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 }
 
 // announce says that packets are being captured, and where they go.
-func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) error {
+func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) {
 	what := "capturing on " + strings.Join(o.interfaces, ", ")
 	for _, i := range s.Interfaces {
 		if i.State == record.Absent {
@@ -269,13 +271,9 @@ func announce(s record.Status, o *captureOptions, log *daemon.Log, terminal *sta
 	} else {
 		log.Info("capturing", "interfaces", o.interfaces, "to", o.destination(s), "budget", budget(s))
 	}
-	if _, err := daemon.Detached(); err != nil {
-		return fmt.Errorf("letting go of the terminal: %w", err)
+	if err := starter.Ready(text, log); err != nil {
+		log.Warn("telling who started it that the capture is ready", "error", err)
 	}
-	if err := daemon.Ready(text); err != nil {
-		log.Warn("telling systemd that the capture is ready", "error", err)
-	}
-	return nil
 }
 
 // stopOnSignal returns a context that ends with the first SIGINT or SIGTERM, or with

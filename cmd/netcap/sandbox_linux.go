@@ -40,7 +40,7 @@ func (o *captureOptions) lookUpUser() error {
 // any more: all that needs more has been done.
 func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon.Log) (captureSandbox, error) {
 	if o.becomes != nil {
-		if err := o.handOver(&cfg.Files); err != nil {
+		if err := errors.Join(o.handOver(&cfg.Files), log.Spare(o.becomes.UID)); err != nil {
 			return captureSandbox{}, err
 		}
 	}

@@ -145,6 +145,36 @@ func TestUser(t *testing.T) {
 	assert.Len(t, filepathGlob(t, dir+"/*.pcapng"), 3)
 }
 
+// TestUserLog has a capture that has become a user log to a directory that is root's: the
+// log keeps its bound there, as it does for root.
+func TestUserLog(t *testing.T) {
+	const bound, line = 10 << 20, "msg=before\n"
+	for user, aside := range map[string]string{"nobody": "u-previous.log", "root": "u-2???-*.log"} {
+		h := newHost(t)
+		path := filepath.Join(h.log, "netcap", "u.log")
+		require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(strings.Repeat(line, bound/len(line)-500)), 0o600))
+		h.does("start", "-i", "c0", "--name", "u", "-Z", user, "-W", "3", "-v")
+		for range 20 {
+			h.does("rotate", "u")
+		}
+		assert.Regexp(t, `^u \(PID \d+\) is capturing on c0 into `, h.does("restart", "u"))
+		h.does("stop")
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Less(t, len(b), 100_000, user)
+		assert.Contains(t, string(b), "finished a file")
+		assert.Contains(t, string(b), "\n0 packets captured\n", "on standard error")
+		older := filepathGlob(t, filepath.Join(h.log, "netcap", "u-*"))
+		assert.Equal(t, filepathGlob(t, filepath.Join(h.log, "netcap", aside)), older)
+		require.Len(t, older, 1)
+		b, err = os.ReadFile(older[0])
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(b), bound)
+		assert.Contains(t, string(b), "msg=capturing", "it was moved after it became that user")
+	}
+}
+
 // TestUserRefused has users that can't be.
 func TestUserRefused(t *testing.T) {
 	h := newHost(t)

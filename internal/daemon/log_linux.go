@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/coreos/go-systemd/v22/journal"
 
@@ -45,20 +44,6 @@ func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	return l, nil
 }
 
-// openLog opens a log's file to append to it.
-func openLog(path string) (*os.File, error) {
-	dir, err := ownfile.OpenDir(path, true)
-	if err != nil {
-		return nil, logError(err)
-	}
-	defer dir.Close()
-	f, err := ownfile.Open(dir, filepath.Base(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND)
-	if err != nil {
-		return nil, logError(err)
-	}
-	return f, nil
-}
-
 func logError(err error) error {
 	return fmt.Errorf("log: %w: choose another with --log-file", err)
 }
@@ -78,6 +63,26 @@ func (l *Log) Reopen() error {
 		return nil
 	}
 	return l.file.Reopen()
+}
+
+// TakeStderr has what the process writes on standard error go to the file, if there is one.
+func (l *Log) TakeStderr() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Become(int(os.Stderr.Fd()))
+}
+
+// Spare prepares the file for a user whom the process is about to become, so that its
+// bound holds on.
+func (l *Log) Spare(uid int) error {
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.Spare(uid); err != nil {
+		return logError(err)
+	}
+	return nil
 }
 
 // Close closes the file.

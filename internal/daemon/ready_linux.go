@@ -5,23 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 )
-
-// Ready tells systemd, or Start, that the process does what it was started for,
-// and in a line what that is. Where nobody asked it does nothing.
-func Ready(status string) error {
-	_, err := daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+strings.ReplaceAll(status, "\n", " "))
-	return err
-}
 
 // Stopping tells systemd that the process is about to end.
 func Stopping() error {
@@ -60,54 +51,40 @@ type EndedError struct {
 
 func (e *EndedError) Error() string { return e.Said }
 
-// Start starts a program detached from this one's terminal and session, and
-// returns when it calls Ready, with what it says there. What it writes after that
-// goes to the file log, which exists by then. If it ends before, the error is an
-// *EndedError. If ctx is done before, it is ended.
+// Start starts a program detached from this one's terminal and session, and returns when
+// it calls Starter.Ready, with what it says there. What it writes after that goes to its
+// log, the file of that path. If it ends before, the error is an *EndedError. If ctx is done
+// before, it is ended.
 func Start(ctx context.Context, cmd *exec.Cmd, log string) (status string, err error) {
-	dir, err := os.MkdirTemp("", "netcap-start-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	notify := filepath.Join(dir, "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	said, err := os.OpenFile(filepath.Join(dir, "said"), os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	said, err := os.CreateTemp("", "netcap-start-")
 	if err != nil {
 		return "", err
 	}
 	defer said.Close()
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, LogVariable+"="+log)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err := os.Remove(said.Name()); err != nil {
 		return "", err
 	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // how it ended is in ProcessState
-		close(ended)
-		_ = conn.SetReadDeadline(time.Now())
-	}()
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
-	defer stop()
-	buffer := make([]byte, 4096)
-	for {
-		n, err := conn.Read(buffer)
-		if err != nil {
-			break
-		}
-		if rest, ok := strings.CutPrefix(string(buffer[:n]), daemon.SdNotifyReady); ok {
-			_, status, _ = strings.Cut(rest, "STATUS=")
-			return strings.TrimSpace(status), nil
-		}
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return "", err
 	}
-	<-ended
-	text, err := io.ReadAll(io.NewSectionReader(said, 0, 1<<20))
+	defer ready.Close()
+	cmd.Env = append(os.Environ(), LogVariable+"="+log)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, said
+	cmd.ExtraFiles = []*os.File{theirs} // readyFD there
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := errors.Join(cmd.Start(), theirs.Close()); err != nil {
+		return "", err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }) // it may have ended
+	defer stop()
+	text, err := io.ReadAll(ready) // until that is closed: the process is ready, or has ended
+	if status, ok := strings.CutSuffix(string(text), "\n"); ok {
+		go func() { _ = cmd.Wait() }() // a child that ends is waited for by somebody
+		return status, err
+	}
+	_ = cmd.Wait() // how it ended is in ProcessState
+	text, err = io.ReadAll(io.NewSectionReader(said, 0, 1<<20))
 	e := &EndedError{Status: cmd.ProcessState.ExitCode(), Said: strings.TrimSpace(string(text))}
 	if e.Said == "" {
 		e.Said = fmt.Sprintf("it ended before it was ready: %s", cmd.ProcessState)
@@ -119,21 +96,36 @@ func Start(ctx context.Context, cmd *exec.Cmd, log string) (status string, err e
 // where its log is.
 const LogVariable = "NETCAP_DETACHED_LOG"
 
-// Detached reports whether Start started this process. If so, it lets go of what
-// the starter had for it: standard error, where only a crash will write from now
-// on, goes to the log.
-func Detached() (bool, error) {
-	path := os.Getenv(LogVariable)
-	if path == "" {
-		return false, nil
+// readyFD is where such a process tells, in a line, that it is ready.
+const readyFD = 3
+
+// A Starter is who started this process and waits until it is ready: Start, systemd, or
+// nobody.
+type Starter struct {
+	ready *os.File // of Start, which waits until this is closed
+}
+
+// NewStarter takes what the starter had for this process.
+func NewStarter() (*Starter, error) {
+	if os.Getenv(LogVariable) == "" {
+		return &Starter{}, nil
 	}
-	if err := os.Unsetenv(LogVariable); err != nil {
-		return true, err
+	syscall.CloseOnExec(readyFD) // the helper process has no use for it
+	return &Starter{os.NewFile(readyFD, "the starter")}, os.Unsetenv(LogVariable)
+}
+
+// Ready tells the starter that the process does what it was started for, and in a line what
+// that is. Where nobody asked it does nothing. What Start had for standard error is let go
+// of: from now on that is the log.
+func (s *Starter) Ready(status string, log *Log) error {
+	status = strings.ReplaceAll(status, "\n", " ")
+	if s.ready == nil {
+		_, err := daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+status)
+		return err
 	}
-	f, err := openLog(path)
-	if err != nil {
-		return true, err
-	}
-	defer f.Close()
-	return true, os.NewSyscallError("dup3", syscall.Dup3(int(f.Fd()), int(os.Stderr.Fd()), 0))
+	err := log.TakeStderr()
+	_, said := fmt.Fprintln(s.ready, status)
+	err = errors.Join(err, said, s.ready.Close())
+	s.ready = nil
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,8 +29,8 @@ type Config struct {
 
 // A Log is a file that is appended to. Before a write would make it larger than its bound
 // it is moved aside, to a name with the time in it, and so many of these are kept. Where
-// that fails, for instance since the process became another user, it grows on: no line is
-// lost for it. Its methods may be called by any goroutine.
+// that isn't permitted it is copied to its spare, if it has one, and emptied. Where that
+// fails too it grows on: no line is lost for it. Its methods may be called by any goroutine.
 type Log struct {
 	cfg  Config
 	dir  *os.Root // what is done stays in it, whatever becomes of its path
@@ -36,8 +38,10 @@ type Log struct {
 
 	mu    sync.Mutex
 	file  *os.File
-	size  int64 // since it was begun, or couldn't be moved aside
-	prune error // why it couldn't be moved aside, or one that was is still there
+	spare *os.File // nil for none
+	fd    int      // what is the file too, 0 for none
+	size  int64    // since it was begun, or couldn't be moved aside
+	prune error    // why it couldn't be moved aside, or one that was is still there
 }
 
 // NewLog opens a log, and makes it if it is missing. That fails where the file can't be
@@ -55,7 +59,7 @@ func NewLog(cfg *Config) (*Log, error) {
 }
 
 func (l *Log) open() error {
-	f, err := Open(l.dir, l.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+	f, err := Open(l.dir, l.name, os.O_RDWR|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,23 @@ func (l *Log) open() error {
 	if before == nil {
 		return nil
 	}
-	return before.Close()
+	return errors.Join(before.Close(), l.duplicate())
+}
+
+// Become has a descriptor of the process, such as standard error, be the file from now on,
+// whichever it is.
+func (l *Log) Become(fd int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fd = fd
+	return l.duplicate()
+}
+
+func (l *Log) duplicate() error {
+	if l.fd == 0 {
+		return nil
+	}
+	return os.NewSyscallError("dup3", unix.Dup3(int(l.file.Fd()), l.fd, 0))
 }
 
 // Write appends p, all of it to one file.
@@ -97,7 +117,26 @@ func (l *Log) Reopen() error {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(l.file.Close(), l.prune, l.dir.Close())
+	err := errors.Join(l.file.Close(), l.prune, l.dir.Close())
+	if l.spare != nil {
+		err = errors.Join(err, l.spare.Close())
+	}
+	return err
+}
+
+// Spare prepares for a user whom the process is about to become, and who may have nothing
+// to say in the log's directory: "x.log" gets a spare, "x-previous.log", where it can't be
+// moved aside any more. In a directory of the user's own that isn't needed.
+func (l *Log) Spare(uid int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st, err := l.dir.Stat(".")
+	if err != nil || int(ownerOf(st)) == uid {
+		return err
+	}
+	prefix, ext := l.around()
+	l.spare, err = Open(l.dir, prefix+"previous"+ext, os.O_WRONLY|os.O_CREATE)
+	return err
 }
 
 // aside is the time in the name of a file that was moved aside, in UTC.
@@ -117,10 +156,32 @@ func (l *Log) turn() error {
 		time.Sleep(time.Millisecond)
 		err = rename(l.dir, l.name, prefix+time.Now().UTC().Format(aside)+ext)
 	}
+	if l.spare != nil && errors.Is(err, fs.ErrPermission) {
+		return l.copy()
+	}
 	if err != nil {
 		return fmt.Errorf("moving %s aside: %w", filepath.Join(l.dir.Name(), l.name), err)
 	}
 	return errors.Join(l.open(), l.deleteOldest())
+}
+
+// copy has the spare be what the file is, and empties the file.
+func (l *Log) copy() error {
+	err := l.spare.Truncate(0)
+	if err == nil {
+		_, err = l.spare.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		_, err = io.Copy(l.spare, io.NewSectionReader(l.file, 0, math.MaxInt64))
+	}
+	if err == nil {
+		err = l.file.Truncate(0)
+	}
+	if err != nil {
+		return fmt.Errorf("copying %s to %s: %w", filepath.Join(l.dir.Name(), l.name), filepath.Base(l.spare.Name()), err)
+	}
+	l.size = 0
+	return nil
 }
 
 // rename gives a file a name that nothing has.

@@ -3,8 +3,10 @@ package ownfile_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,6 +231,41 @@ func TestLog(t *testing.T) {
 	_, err = l.Write([]byte("again\n"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"again\n"}, contents(t, path))
+	require.NoError(t, l.Close())
+}
+
+// TestSpare becomes a user, in a process of its own, who can make no names in the log's
+// directory: the log stays within its bound, and what it was before is in its spare.
+func TestSpare(t *testing.T) {
+	testenv.Root(t)
+	const env = "NETCAP_OWNFILE_SPARE"
+	path := os.Getenv(env)
+	if path == "" {
+		dir := t.TempDir()
+		path = filepath.Join(dir, "x.log")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSpare$", "-test.v")
+		cmd.Env = append(os.Environ(), env+"="+path)
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		require.Contains(t, string(output), "--- PASS")
+		assert.Equal(t, []string{"line 8....\nline 9....\n"}, contents(t, path))
+		assert.Equal(t, []string{"line 6....\nline 7....\n"}, contents(t, filepath.Join(dir, "x-*")))
+		return
+	}
+	l, err := ownfile.NewLog(&ownfile.Config{Path: path, Size: 30, Kept: 2})
+	require.NoError(t, err)
+	require.NoError(t, l.Spare(nobody))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, syscall.Setuid(nobody))
+	for i := range 10 {
+		_, err := fmt.Fprintf(l, "line %d....\n", i) // 11 bytes: two a file
+		require.NoError(t, err)
+		st, err := f.Stat()
+		require.NoError(t, err)
+		assert.LessOrEqual(t, st.Size(), int64(30))
+	}
 	require.NoError(t, l.Close())
 }
 
