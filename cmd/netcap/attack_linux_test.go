@@ -197,7 +197,7 @@ func TestPlantedAtNames(t *testing.T) {
 				says, captures := strings.CutPrefix(tt.says, goesOn)
 				p := h.start(tt.command(s, path))
 				if captures {
-					p.says("msg=capturing")
+					p.says(isCapturing)
 					p.signal(unix.SIGTERM)
 				}
 				p.wait()
@@ -260,7 +260,7 @@ func TestDirectoryBecomesLink(t *testing.T) {
 		"--compress", "gzip", "--log-file", dir+"/x.log", "-W", "3", "udp"))
 	require.Eventually(t, func() bool {
 		b, err := os.ReadFile(dir + "/x.log")
-		return err == nil && strings.Contains(string(b), "msg=capturing")
+		return err == nil && strings.Contains(string(b), isCapturing)
 	}, patience, 5*time.Millisecond, &p.stderr)
 	sent := h.peer.Flood(t, "g0", 1514, 1000)
 	h.awaitWritten("c0", int64(sent))
@@ -279,7 +279,7 @@ func TestDirectoryBecomesLink(t *testing.T) {
 	assert.LessOrEqual(t, len(filepathGlob(t, dir+".moved/c0-*.pcapng*")), 3)
 	b, err := os.ReadFile(dir + ".moved/x.log")
 	require.NoError(t, err)
-	assert.Contains(t, string(b), "msg=capturing")
+	assert.Contains(t, string(b), isCapturing)
 	for _, f := range filepathGlob(t, dir+".moved/*") {
 		st, err := os.Lstat(f)
 		require.NoError(t, err)

@@ -174,6 +174,11 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err != nil {
 		return err
 	}
+	ctx, end, stop := stopOnSignal(log)
+	defer stop()
+	questions := make(chan os.Signal, 4)
+	signal.Notify(questions, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(questions)
 
 	// A goroutine that waits for the disk keeps its processor, as Go counts
 	// them, for up to 10 ms: the one that empties the ring needs another,
@@ -216,8 +221,6 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer later.abandon()
-	ctx, end, stop := stopOnSignal(log)
-	defer stop()
 	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later}
 	closeControl, err := control.serve(pidPath)
 	if err != nil {
@@ -232,14 +235,16 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if control.sandbox, err = o.confine(cfg, pidPath, log); err != nil {
 		return err
 	}
-	announce(starter, rec.Status(), o, log, terminal)
+	if ctx.Err() == nil {
+		announce(starter, rec.Status(), o, log, terminal)
+	}
 	context.AfterFunc(ctx, func() { _ = daemon.Stopping() }) // for systemd to show: nothing depends on it
 	go daemon.Watchdog(ctx, func() bool { rec.Status(); return true })
 	watch, stopWatching := context.WithCancel(ctx)
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		observe(watch, rec, log, terminal)
+		observe(watch, questions, rec, log, terminal)
 	}()
 	err = rec.Run(ctx)
 	close(control.over)
@@ -307,10 +312,7 @@ const (
 
 // observe shows how the capture does, and obeys the signals that ask about it,
 // until ctx is done.
-func observe(ctx context.Context, rec *record.Recorder, log *daemon.Log, line *statusLine) {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
+func observe(ctx context.Context, signals <-chan os.Signal, rec *record.Recorder, log *daemon.Log, line *statusLine) {
 	interval := logInterval
 	if line.on {
 		interval = statusInterval

@@ -113,6 +113,35 @@ func rounds(n int) int {
 	return n
 }
 
+// Signals at moments of the start: once there is a file, HUP does nothing to the capture
+// and SIGINT ends it well.
+func TestSignalsAtStart(t *testing.T) {
+	h := newOperated(t)
+	set := h.lib + "/netcap/c0"
+	files, ended, n := 0, 0, rounds(60)
+	for round := range n {
+		p := h.start(h.command("-i", "c0", "--keep-free", "1", "-G", "8760h", "--flush", "10ms", "udp"))
+		time.Sleep(time.Duration(round) * 100 * time.Millisecond / time.Duration(n))
+		p.signal(syscall.SIGHUP)
+		p.signal(syscall.SIGINT)
+		p.wait()
+		now := filepathGlob(t, set+"/*.pcapng")
+		if len(now) > files {
+			require.Equal(t, 0, p.cmd.ProcessState.ExitCode(), "round %d: %s", round, p.stderr.String())
+			require.Contains(t, p.stderr.String(), "\n1 file: ", "round %d", round)
+			_, whole := framesOf(t, now[len(now)-1])
+			require.True(t, whole, "round %d", round)
+			ended++
+		}
+		files = len(now)
+	}
+	t.Logf("%d of %d had begun a file", ended, n)
+	p := h.capture("-i", "c0", "--keep-free", "1", "-G", "8760h", "udp")
+	p.stop()
+	gaps, _ := h.gaps()
+	assert.NotContains(t, causesOf(gaps), "killed")
+}
+
 // SIGKILL at random moments under load: what others could read before is there after, the
 // file can be repaired, the promiscuous mode is over, the next start gets the locks.
 func TestKilledAtRandom(t *testing.T) {
@@ -192,7 +221,7 @@ func TestRaces(t *testing.T) {
 		}
 		require.Equal(t, 1, loser.cmd.ProcessState.ExitCode(), "round %d: %s", round, loser.stderr.String())
 		require.Contains(t, loser.stderr.String(), want, "round %d", round)
-		winner.says("msg=capturing")
+		winner.says(isCapturing)
 		winner.stop()
 	}
 }

@@ -94,11 +94,14 @@ func (h *host) start(cmd *exec.Cmd) *process {
 	return p
 }
 
+// isCapturing is what a capture says once it receives packets, and not before.
+const isCapturing = "level=INFO msg=capturing "
+
 // capture starts a capture and returns when packets are received.
 func (h *host) capture(args ...string) *process {
 	h.t.Helper()
 	p := h.start(h.command(args...))
-	p.says("capturing")
+	p.says(isCapturing)
 	return p
 }
 

@@ -171,7 +171,7 @@ func TestUserLog(t *testing.T) {
 		b, err = os.ReadFile(older[0])
 		require.NoError(t, err)
 		assert.LessOrEqual(t, len(b), bound)
-		assert.Contains(t, string(b), "msg=capturing", "it was moved after it became that user")
+		assert.Contains(t, string(b), isCapturing, "it was moved after it became that user")
 	}
 }
 
