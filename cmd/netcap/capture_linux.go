@@ -185,13 +185,16 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	// however few the machine has.
 	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
 
-	beside, err := o.startHelper(cfg, log)
+	beside, err := o.startHelper(log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeHelper(beside)) }()
 	later := &finishing{o: o, cfg: cfg, helper: beside}
 	cfg.Finished = later.add
+	if o.journal != "" {
+		cfg.Began = later.began
+	}
 	rec, err := record.New(cfg)
 	if err != nil {
 		return err
@@ -235,6 +238,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if control.sandbox, err = o.confine(cfg, pidPath, log); err != nil {
 		return err
 	}
+	later.handedOver()
 	if ctx.Err() == nil {
 		announce(starter, rec.Status(), o, log, terminal)
 	}

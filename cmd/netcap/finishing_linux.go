@@ -10,7 +10,7 @@ import (
 	"netcap/internal/record"
 )
 
-// finishing is what is done with the finished files of a capture, if anything.
+// finishing is what is done with the files of a capture, if anything.
 type finishing struct {
 	o      *captureOptions
 	cfg    *record.Config
@@ -19,6 +19,30 @@ type finishing struct {
 	mu     sync.Mutex
 	f      *finish.Finisher
 	before []string // files that were finished before there was somebody to tell
+	begun  []string // for the helper, which can't read the set before it is handed over
+	ours   bool     // it is
+}
+
+// began has the helper read a file that was begun.
+func (l *finishing) began(path string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ours {
+		l.helper.Began(path)
+	} else {
+		l.begun = append(l.begun, path)
+	}
+}
+
+// handedOver says that the set is what it is for the user whom helper and capture become.
+func (l *finishing) handedOver() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ours = true
+	for _, path := range l.begun {
+		l.helper.Began(path)
+	}
+	l.begun = nil
 }
 
 // begin prepares the work, once the directory is there.

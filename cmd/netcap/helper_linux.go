@@ -11,7 +11,6 @@ import (
 	"netcap/internal/daemon"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
-	"netcap/internal/record"
 )
 
 // newHelperCommands are the processes beside a capture. Nobody types them.
@@ -31,18 +30,14 @@ func newHelperCommands() []*cobra.Command {
 }
 
 // startHelper starts a helper process, if -z or --dicom-journal need one; nil otherwise.
-func (o *captureOptions) startHelper(cfg *record.Config, log *daemon.Log) (*helper.Helper, error) {
+func (o *captureOptions) startHelper(log *daemon.Log) (*helper.Helper, error) {
 	if o.journal == "" && o.postRotate == "" {
 		return nil, nil
 	}
 	if o.journal != "" && o.snapLen < capture.MaxSnapLen {
 		log.Warn("the DICOM journal lacks what the snapshot length cuts off: statuses and more; leave out -s", "snapshot_length", o.snapLen)
 	}
-	h, err := helper.Start(&helper.Config{Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger})
-	if err == nil && o.journal != "" {
-		cfg.Began = h.Began
-	}
-	return h, err
+	return helper.Start(&helper.Config{Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger})
 }
 
 // helperPatience is how long the DICOM journal may take after the end of the capture. A

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -107,9 +108,14 @@ func TestUser(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(list, nil, 0o666))
 	require.NoError(t, os.Chmod(list, 0o666))
-	p := h.capture("-i", "c0", "--name", "u", "-Z", "nobody", "-W", "3", "-z", script)
+	journal := filepath.Join(h.dir, "nobodys", "journal.jsonl")
+	require.NoError(t, os.Mkdir(filepath.Dir(journal), 0o700))
+	require.NoError(t, os.Chown(filepath.Dir(journal), 65534, 65534))
+	p := h.capture("-i", "c0", "--name", "u", "-Z", "nobody", "-W", "3", "-z", script, "--dicom-journal", journal)
 	status := h.statusOf("u")
 	p.threadsHave(status.PID, "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t65534 \n", "CapEff:"+netRaw, "CapPrm:"+netRaw, "NoNewPrivs:\t1\n")
+	h.replay("echo_ok.pcap")
+	require.Eventually(t, func() bool { return len(journalLines(t, journal)) == 1 }, patience, 10*time.Millisecond, &p.stderr)
 	const each = 100
 	for range 4 {
 		require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
@@ -117,7 +123,9 @@ func TestUser(t *testing.T) {
 	}
 	h.does("hold", "u", "--from", "1h", "--reason", "test")
 	require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
-	assert.Contains(t, p.stop(), "\n0 packets dropped by kernel\n")
+	said := p.stop()
+	assert.Contains(t, said, "\n0 packets dropped by kernel\n")
+	assert.NotContains(t, said, "permission denied")
 	dir := filepath.Join(h.lib, "netcap", "u")
 	for _, path := range append(filepathGlob(t, dir+"/*.pcapng"), dir, dir+"/u.ledger") {
 		st, err := os.Stat(path)

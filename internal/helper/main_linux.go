@@ -72,10 +72,14 @@ func (w *worker) begin() (err error) {
 	if w.setup.Journal == "" {
 		return nil
 	}
-	if w.keeper, err = journal.New(&journal.Config{Path: w.setup.Journal, Open: w.set.open, Log: w.log}); err == nil {
-		w.keeper.Start()
+	if w.keeper, err = journal.New(&journal.Config{Path: w.setup.Journal, Open: w.set.open, Log: w.log}); err != nil {
+		if w.setup.User != nil {
+			err = fmt.Errorf("as %s: %w", w.setup.User.Name, err)
+		}
+		return err
 	}
-	return err
+	w.keeper.Start()
+	return nil
 }
 
 // work obeys until the capture has ended, and whatever was begun then.

@@ -61,13 +61,16 @@ func (k *Keeper) process(ctx context.Context) (current string, err error) {
 	go func() { said <- k.listen(complaints) }()
 	s := &session{keeper: k, conn: ours, again: slices.Clone(k.given), ended: printed}
 	serveErr := s.serve()
-	if serveErr != nil { // it is about to end, if it hasn't
+	switch {
+	case s.cause != nil: // killed, and not told to end: it would take what it has for all there is
+		cancel()
+	case serveErr != nil: // it is about to end, if it hasn't
 		stop := time.AfterFunc(patience, cancel)
 		defer stop.Stop()
 	}
 	<-printed
 	last := <-said
-	if err := cmd.Wait(); err != nil {
+	if err := cmd.Wait(); err != nil && s.cause == nil {
 		if last != "" {
 			err = fmt.Errorf("%w: %s", err, last)
 		}
@@ -99,6 +102,7 @@ type session struct {
 	again   []string        // the files to begin with
 	current string          // the one that it has
 	ended   <-chan struct{} // the process writes no more
+	cause   error           // why it can't go on, though the process could
 }
 
 // serve gives the process files as it asks for them. A nil error says that there are no
@@ -180,6 +184,7 @@ func (s *session) hand(path string) error {
 		return errGone
 	}
 	if err != nil {
+		s.cause = err
 		return err
 	}
 	if err := errors.Join(send(s.conn, giveFile, path, f), f.Close()); err != nil {
