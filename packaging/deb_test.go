@@ -27,7 +27,8 @@ func boot(t *testing.T, p packages, ext, ifname string) *server {
 	here, peer := testenv.NewNamespace(t), testenv.NewNamespace(t)
 	testenv.NewVeth(t, peer, here, "p0", ifname)
 	s := &server{here.BootSystemd(t), peer}
-	s.Run(t, "rm", "-rf", "/etc/dpkg/dpkg.cfg.d") // an image may be told to leave out manual pages
+	// An image may be told to leave out manual pages, and this machine may have captured.
+	s.Run(t, "rm", "-rf", "/etc/dpkg/dpkg.cfg.d", "/etc/netcap", "/var/lib/netcap", "/var/log/netcap")
 	require.NoError(t, os.Mkdir(s.Path("/pkg"), 0o755))
 	s.Put(t, one(t, p.old, "*."+ext), "/pkg/old."+ext)
 	s.Put(t, one(t, p.new, "*."+ext), "/pkg/new."+ext)
