@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -126,7 +127,7 @@ func (o *readOptions) register(f *pflag.FlagSet) {
 func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	files, expression := splitFiles(args, cmd.ArgsLenAtDash())
 	if len(files) == 0 {
-		return fmt.Errorf("%s: no such file", printable.Text(args[0]))
+		return noSuchFile(args[0])
 	}
 	if err := o.check(files); err != nil {
 		return err
@@ -184,6 +185,18 @@ func splitFiles(args []string, dash int) (files, filter []string) {
 		}
 	}
 	return args, nil
+}
+
+// noSuchFile is the error of a word that is no file: a set's name perhaps, as list and dicom
+// take it.
+func noSuchFile(word string) error {
+	err := fmt.Errorf("%s: no such file", printable.Text(word))
+	if dir, setsErr := setsDir(); setsErr == nil && filepath.IsLocal(word) {
+		if st, statErr := os.Stat(filepath.Join(dir, word)); statErr == nil && st.IsDir() {
+			return fmt.Errorf("%w: the set of that name is in %s", err, filepath.Join(dir, word))
+		}
+	}
+	return err
 }
 
 // read prints or writes the packets of files.
