@@ -1,9 +1,11 @@
 package helper
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -36,12 +38,13 @@ type Config struct {
 
 // A Helper is such a process, seen from the capture.
 type Helper struct {
-	cfg   Config
-	conn  *conn
-	cmd   *exec.Cmd
-	ran   chan error
-	ended chan error    // of the work
-	over  chan struct{} // the process has gone
+	cfg    Config
+	conn   *conn
+	cmd    *exec.Cmd
+	ran    chan error
+	ended  chan error    // of the work
+	silent chan struct{} // its standard error has ended
+	over   chan struct{} // the process has gone
 }
 
 var errGone = errors.New("the helper process has ended: see the log")
@@ -49,7 +52,7 @@ var errGone = errors.New("the helper process has ended: see the log")
 // Start starts a helper. A program of the command that can't be found is an error, and a
 // journal that can't be written.
 func Start(cfg *Config) (*Helper, error) {
-	h := &Helper{cfg: *cfg, ran: make(chan error, 1), ended: make(chan error, 1), over: make(chan struct{})}
+	h := &Helper{cfg: *cfg, ran: make(chan error, 1), ended: make(chan error, 1), silent: make(chan struct{}), over: make(chan struct{})}
 	if h.cfg.Log == nil {
 		h.cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -112,7 +115,10 @@ func (h *Helper) start() error {
 	h.conn = &conn{UnixConn: ours}
 	h.cmd = exec.Command(h.cfg.Program, Argument)
 	h.cmd.Stdin = theirs
-	h.cmd.Stderr = os.Stderr // of a panic: all else comes as messages
+	stderr, err := h.cmd.StderrPipe()
+	if err != nil {
+		return errors.Join(err, h.conn.Close())
+	}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NOTIFY_SOCKET=") { // it isn't the service
 			h.cmd.Env = append(h.cmd.Env, v)
@@ -123,7 +129,19 @@ func (h *Helper) start() error {
 	if err := h.cmd.Start(); err != nil {
 		return errors.Join(err, h.conn.Close())
 	}
+	go func() {
+		defer close(h.silent)
+		h.complain(stderr)
+	}()
 	return nil
+}
+
+// complain logs what the process writes where a panic is written: all else comes as messages.
+func (h *Helper) complain(stderr io.Reader) {
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		h.cfg.Log.Error("the helper process says", "text", lines.Text())
+	}
+	_, _ = io.Copy(io.Discard, stderr) // a line that was too long, and what follows
 }
 
 // listen takes what the helper says, until it has gone.
@@ -153,6 +171,7 @@ func (h *Helper) listen(ready chan<- error) {
 			h.ended <- err
 		}
 	}
+	<-h.silent
 	_ = h.cmd.Wait() // how it ended it has said, or the panic has
 }
 

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -108,6 +109,16 @@ func TestKilled(t *testing.T) {
 	assert.ErrorIs(t, h.Run(t.Context(), "/b"), errGone)
 	assert.ErrorIs(t, h.Close(t.Context()), errGone)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL)) // the command, which the test began
+}
+
+// TestCrash has the helper end as by a panic: what Go's runtime says is in the log.
+func TestCrash(t *testing.T) {
+	log := &testenv.Output{}
+	h := start(t, &Config{Command: write(t, "true"), Log: slog.New(slog.NewTextHandler(log, nil))})
+	require.NoError(t, h.cmd.Process.Signal(syscall.SIGQUIT))
+	<-h.over
+	assert.ErrorIs(t, h.Close(t.Context()), errGone)
+	assert.Contains(t, log.String(), "level=ERROR msg=\"the helper process says\" text=\"SIGQUIT: quit\"\n")
 }
 
 // TestUser has the command run as the user that a capture becomes, without a capability.
