@@ -192,7 +192,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	defer func() { err = errors.Join(err, closeHelper(beside)) }()
 	later := &finishing{o: o, cfg: cfg, helper: beside}
 	cfg.Finished = later.add
-	if o.journal != "" {
+	if beside != nil {
 		cfg.Began = later.began
 	}
 	rec, err := record.New(cfg)

@@ -196,7 +196,8 @@ func (h *Helper) Run(ctx context.Context, path string) error {
 	}
 }
 
-// Began says that the capture has begun a file. It waits for nothing but room in a socket.
+// Began says that the capture has begun a file. With the first one its directory becomes the
+// set's, whatever its path leads to later. It waits for nothing but room in a socket.
 func (h *Helper) Began(path string) { _ = h.conn.send(&message{Began: path}) } // it may have gone: that was logged
 
 // Close says that no more comes, and waits until the helper has done its work, or ctx is

@@ -95,9 +95,11 @@ func (w *worker) work() error {
 			w.run(m.Run)
 		case m.Cancel && w.cancel != nil:
 			w.cancel()
-		case m.Began != "" && w.keeper != nil:
+		case m.Began != "":
 			w.set.of(m.Began)
-			w.keeper.Began(m.Began)
+			if w.keeper != nil {
+				w.keeper.Began(m.Began)
+			}
 		}
 	}
 	if w.done != nil {

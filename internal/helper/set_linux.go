@@ -19,7 +19,7 @@ type set struct {
 	root *os.Root // nil before it could be opened
 }
 
-// of says that a file is of the set, if it is the first that is.
+// of names a file of the set.
 func (s *set) of(path string) {
 	s.mu.Lock()
 	if s.path == "" {
