@@ -11,9 +11,9 @@
 //	…
 //	err = k.Close(ctx) // the capture has ended: what is in its files is waited for
 //
-// The reading process dies of whatever a packet does to it, and is started again: with the
-// file that it had and the one before, of which lines that are written already are passed
-// over. If it dies of the same file again, it goes on with the next one, and a line says so. One descriptor is
-// open at a time: if it can't keep up with a capture whose files are deleted meanwhile,
-// those are left out, and a line says that too.
+// The reading process dies of whatever a packet does to it, and is started again: with
+// the file that it had and the one before, of which lines that are written already are
+// passed over. If it dies of the same file again, it goes on with the next one, and a
+// line says so. One descriptor is open at a time: if it can't keep up with a capture
+// whose files are deleted meanwhile, those are left out, and a line says that too.
 package journal

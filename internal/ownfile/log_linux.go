@@ -105,11 +105,16 @@ func (l *Log) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Reopen opens the file by its name, which somebody may have moved. If that fails what was
-// open is written on.
+// Reopen opens the file by its name, if somebody has moved what is open. If that fails what
+// was open is written on.
 func (l *Log) Reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if st, err := l.file.Stat(); err == nil {
+		if there, err := l.dir.Lstat(l.name); err == nil && os.SameFile(st, there) {
+			return nil // and who has become another user may not be let
+		}
+	}
 	return l.open()
 }
 

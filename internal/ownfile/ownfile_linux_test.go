@@ -265,6 +265,7 @@ func TestSpare(t *testing.T) {
 		st, err := f.Stat()
 		require.NoError(t, err)
 		assert.LessOrEqual(t, st.Size(), int64(30))
+		require.NoError(t, l.Reopen(), "it is where it was")
 	}
 	require.NoError(t, l.Close())
 }
