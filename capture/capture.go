@@ -19,11 +19,11 @@ const MaxSnapLen = 262144
 const (
 	// BlockSize is what the kernel hands over at once. It must hold the largest
 	// frame, which with segmentation offload is more than 64 KiB.
-	BlockSize = 1 << 20
+	BlockSize = 256 << 10
 	// MinRingSize is the smallest ring: one block for each side.
-	MinRingSize = 2 * BlockSize
+	MinRingSize = 2 << 20
 	// DefaultRingSize rides out some tens of milliseconds at 10 Gbit/s.
-	DefaultRingSize = 16 * BlockSize
+	DefaultRingSize = 16 << 20
 	// MaxRingSize is the largest ring; beyond it memory is better spent on
 	// buffers that aren't locked.
 	MaxRingSize = 1 << 30

@@ -49,10 +49,13 @@ type back struct {
 	fault     atomicError // what the disk failed with first
 	done      chan struct{}
 
-	uring   *uring   // nil where there is none
-	out     *output  // the file that is being written, nil between two
-	last    *segment // the one that was opened last
-	failing bool     // segments end in errors, and no packet was written since
+	file    *file // what out writes to, nil for a stream
+	pace    pace
+	pieces  atomic.Bool // what is published is written in pieces, and not buffer by buffer
+	uring   *uring      // nil where there is none
+	out     *output     // the file that is being written, nil between two
+	last    *segment    // the one that was opened last
+	failing bool        // segments end in errors, and no packet was written since
 	house   *time.Timer
 	credit  credit
 	// complained is when files on hold were last complained of, by the boot clock.
@@ -239,15 +242,17 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if err := b.makeRoom(int64(length-buf.written), trailerRoom); err != nil {
 		return err
 	}
-	from := buf.written
-	whole := length == bufferSize
-	if whole {
+	from, w := buf.written, cached
+	if length == bufferSize || b.pieces.Load() {
+		w = b.way()
+	}
+	switch {
+	case length < bufferSize:
+		w = max(w, passing) // only what is aligned goes past the page cache
+	case w == direct:
 		from = 0 // the aligned rewrite covers what was flushed
 	}
-	// Past the page cache, but where the disk doesn't keep up: then the page cache
-	// takes what it can, and with the buffers holds more than they alone.
-	direct := whole && !b.pool.pressed()
-	n, err := seg.out.writeAt(buf.mem[from:length], seg.base+buf.off+int64(from), direct)
+	n, err := seg.out.writeAt(buf.mem[from:length], seg.base+buf.off+int64(from), w)
 	grown := max(0, from+n-buf.written)
 	buf.written += grown
 	seg.out.wrote = seg.out.wrote || n > 0
@@ -308,6 +313,7 @@ func (b *back) housekeep() {
 
 // sync has the file that is being written synced.
 func (b *back) sync() {
+	b.pool.trim()
 	if b.out != nil && b.out.wrote && b.syncer.sync(b.last) {
 		b.out.wrote = false
 	}

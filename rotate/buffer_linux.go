@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -12,9 +13,10 @@ import (
 )
 
 const (
-	// bufferSize is what one write to the disk holds: a multiple of every
-	// alignment that O_DIRECT asks for.
-	bufferSize = 4 << 20
+	// bufferSize is what one write past the page cache holds: a huge page, and so a
+	// multiple of every alignment that O_DIRECT asks for. Larger ones gain nothing, and
+	// hold up longer what waits behind them on a disk that others keep busy.
+	bufferSize = 2 << 20
 	// MaxRecord is the longest record that the front may append at once, in
 	// bytes. A record may begin before bufferSize and end behind it.
 	MaxRecord = 512 << 10
@@ -58,29 +60,32 @@ type pool struct {
 	mu     sync.Mutex
 	freed  *sync.Cond // the front waits for it
 	wanted *sync.Cond // grow does
-	free   []*buffer
-	out    int   // buffers given out
-	waited int64 // how often there was none
-	most   int   // bound of them all
+	free   []*buffer  // the one that was used last is at the end: its memory is in the caches
+	huge   int        // buffers in huge pages
+	mapped int        // buffers there are
+	out    int        // buffers given out
+	peak   int        // the most of those since trim
+	waited int64      // how often there was none
+	most   int        // bound of them all
+	asked  bool       // grow is to look whether one is missing
 	closed bool
 	grown  chan struct{} // closed when grow has ended
 }
 
-// leastBuffers is how many there are at least, in huge pages: one that fills,
-// one that is written, one between them. While the disk keeps up no other is
-// needed.
-const leastBuffers = 3
+// usualBuffers is how many suffice while the disk keeps up: one that fills, one that is
+// written, one between them. They are in huge pages, and stay.
+const usualBuffers = 3
 
+// newPool returns a pool with one buffer. The others are found when the first of them
+// is needed soon, see ahead.
 func newPool(bytes int64) (*pool, error) {
-	p := &pool{most: int(min(max(bytes/bufferSize, leastBuffers), maxBuffers)), grown: make(chan struct{})}
+	p := &pool{most: int(min(max(bytes/bufferSize, usualBuffers), maxBuffers)), grown: make(chan struct{})}
 	p.freed, p.wanted = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
-	for range leastBuffers {
-		b, err := newBuffer(true)
-		if err != nil {
-			return nil, errors.Join(err, p.unmap())
-		}
-		p.free = append(p.free, b)
+	b, err := newBuffer(true)
+	if err != nil {
+		return nil, err
 	}
+	p.free, p.huge, p.mapped = append(p.free, b), 1, 1
 	go p.grow()
 	return p, nil
 }
@@ -120,29 +125,60 @@ func newBuffer(huge bool) (*buffer, error) {
 	return b, nil
 }
 
-// grow maps another buffer whenever none is free and there may be more, so that
-// the front finds its memory there.
+// grow maps another buffer whenever it is told that none is free and there may be more,
+// so that the front finds its memory there.
 func (p *pool) grow() {
 	defer close(p.grown)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		for !p.closed && (len(p.free) > 0 || p.out >= p.most) {
+		for !p.closed && !p.asked {
 			p.wanted.Wait()
+		}
+		p.asked = false
+		for !p.closed && p.short() && p.mapped < p.most {
+			huge := p.huge < usualBuffers
+			p.mu.Unlock()
+			b, err := newBuffer(huge)
+			p.mu.Lock()
+			if err != nil {
+				p.most = p.mapped // this is all the memory there is
+				break
+			}
+			if huge {
+				p.huge++
+			}
+			p.mapped++
+			p.free = append(p.free, b)
+			p.freed.Signal()
 		}
 		if p.closed {
 			return
 		}
-		p.mu.Unlock()
-		b, err := newBuffer(false)
-		p.mu.Lock()
-		if err != nil {
-			p.most = p.out // this is all the memory there is
-			continue
-		}
-		p.free = append(p.free, b)
-		p.freed.Signal()
 	}
+}
+
+// ahead has another buffer be there when the current one is full.
+func (p *pool) ahead() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ask()
+}
+
+func (p *pool) ask() {
+	if p.short() {
+		p.asked = true
+		p.wanted.Signal()
+	}
+}
+
+// short reports whether more buffers should be free than are: one, and while the disk
+// stalls as many as are filled while memory for another is found.
+func (p *pool) short() bool {
+	if p.out > usualBuffers {
+		return len(p.free) < usualBuffers
+	}
+	return len(p.free) == 0
 }
 
 // get returns an empty buffer. It waits where there is none: the disk is then
@@ -150,9 +186,10 @@ func (p *pool) grow() {
 func (p *pool) get() *buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.free) == 0 {
+	if len(p.free) == 0 && p.out >= usualBuffers {
 		p.waited++
 	}
+	p.ask()
 	for len(p.free) == 0 {
 		p.freed.Wait()
 	}
@@ -160,9 +197,7 @@ func (p *pool) get() *buffer {
 	b := p.free[n]
 	p.free = p.free[:n]
 	p.out++
-	if n == 0 {
-		p.wanted.Signal()
-	}
+	p.peak = max(p.peak, p.out)
 	return b
 }
 
@@ -171,12 +206,31 @@ func (p *pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out--
-	if !b.huge && unix.Munmap(b.mapped) == nil {
-		return
-	}
 	*b = buffer{mapped: b.mapped, mem: b.mem, huge: b.huge}
 	p.free = append(p.free, b)
 	p.freed.Signal()
+}
+
+// trim gives back what was taken for a disk that stalled, if it did not since trim was
+// called last: while a stall lasts its memory is used again, and not found anew.
+func (p *pool) trim() {
+	p.mu.Lock()
+	stalled := p.peak > usualBuffers
+	p.peak = p.out
+	var surplus []*buffer
+	if !stalled {
+		p.free = slices.DeleteFunc(p.free, func(b *buffer) bool {
+			if !b.huge {
+				surplus = append(surplus, b)
+			}
+			return !b.huge
+		})
+		p.mapped -= len(surplus)
+	}
+	p.mu.Unlock()
+	for _, b := range surplus {
+		_ = unix.Munmap(b.mapped) // it was mapped, so it can be
+	}
 }
 
 // close unmaps the buffers. Nobody has one any more.
@@ -198,15 +252,13 @@ func (p *pool) unmap() error {
 	return err
 }
 
-// pressed reports whether a quarter of the memory is in use, or pressure of it: the
-// disk is slower than packets come.
-func (p *pool) pressed() bool {
+// inUse is how many buffers are given out: the front's, the one that is written, and
+// those between.
+func (p *pool) inUse() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.out > max(leastBuffers, min(p.most/4, pressure/bufferSize))
+	return p.out
 }
-
-const pressure = 64 << 20 // bytes
 
 // use returns the bytes of the buffers given out, and how often there was none.
 func (p *pool) use() (bytes, waited int64) {

@@ -111,7 +111,7 @@ func (b *back) cut(seg *segment, buf *buffer) {
 		if len(trailer) == 0 || at == 0 || after > size && !b.extend(seg, after) {
 			continue
 		}
-		n, err := seg.out.writeAt(trailer, seg.base+at, false)
+		n, err := seg.out.writeAt(trailer, seg.base+at, cached)
 		size = max(size, at+int64(n))
 		if err == nil {
 			pos, packets, end = at, before, after

@@ -108,6 +108,7 @@ func (b *back) open(seg *segment) error {
 	switch {
 	case b.cfg.Stream != nil:
 		b.out = &output{sink: &stream{w: b.cfg.Stream}}
+		b.pieces.Store(true)
 	case b.cfg.File == "":
 		if err := b.openNext(seg); err != nil {
 			return err
@@ -159,7 +160,9 @@ func (b *back) openNext(seg *segment) error {
 
 // opened notes that a file was made.
 func (b *back) opened(f *os.File, name string) {
-	b.out = &output{sink: b.sink(&file{f: f, ring: b.uring}, name), name: name}
+	b.file = newFile(f, b.uring)
+	b.pieces.Store(b.pace.way != direct || b.file.indirect)
+	b.out = &output{sink: b.sink(b.file, name), name: name}
 	b.files.Add(1)
 	b.syncer.directory()
 	if b.cfg.Began != nil {

@@ -138,7 +138,7 @@ func TestFlushBehindASlowDisk(t *testing.T) {
 		r := newRig(t, c, f.machine())
 		gate := make(chan struct{})
 		f.set(func(f *faults) { f.gate = gate })
-		for range 8 * 12 { // twelve buffers, and the header in a thirteenth
+		for range 8 * 12 { // twenty-four buffers, and the header in a thirteenth
 			r.add(MaxRecord)
 			r.w.Publish()
 		}
@@ -244,15 +244,15 @@ func TestSlowDisk(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range 100 {
-			r.add(1 << 19) // an eighth of a buffer, MaxRecord
+			r.add(1 << 19) // a quarter of a buffer, MaxRecord
 			committed.Add(1)
 		}
 	}()
-	// Eight buffers take 64 records less a header. The one that ends behind the
+	// Eight buffers take 32 records less a header. The one that ends behind the
 	// last is not taken until there is a buffer for its end.
-	r.eventually(func() bool { return committed.Load() == 63 }, "all memory used")
+	r.eventually(func() bool { return committed.Load() == 31 }, "all memory used")
 	time.Sleep(50 * time.Millisecond)
-	assert.Equal(t, int64(63), committed.Load(), "waits")
+	assert.Equal(t, int64(31), committed.Load(), "waits")
 	assert.LessOrEqual(t, r.w.Stats().Buffers, int64(buffers*bufferSize))
 	close(gate)
 	<-done
@@ -345,10 +345,10 @@ func residentPages(t *testing.T, path string) (n int) {
 // discard is a sink for benchmarks.
 type discard struct{}
 
-func (discard) writeAt(p []byte, _ int64, _ bool) (int, error) { return len(p), nil }
-func (discard) truncate(int64) error                           { return nil }
-func (discard) sync() error                                    { return nil }
-func (discard) close() error                                   { return nil }
+func (discard) writeAt(p []byte, _ int64, _ way) (int, error) { return len(p), nil }
+func (discard) truncate(int64) error                          { return nil }
+func (discard) sync() error                                   { return nil }
+func (discard) close() error                                  { return nil }
 
 func BenchmarkFront(b *testing.B) {
 	for name, size := range map[string]int{"64": 64 + 32, "1514": 1514 + 32} {

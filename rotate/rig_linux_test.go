@@ -432,7 +432,7 @@ func (f *faults) set(change func(*faults)) {
 	change(f)
 }
 
-func (s *faultySink) writeAt(p []byte, off int64, whole bool) (int, error) {
+func (s *faultySink) writeAt(p []byte, off int64, w way) (int, error) {
 	s.f.mu.Lock()
 	room, err, gate := s.f.room, s.f.err, s.f.gate
 	s.f.mu.Unlock()
@@ -440,7 +440,7 @@ func (s *faultySink) writeAt(p []byte, off int64, whole bool) (int, error) {
 		<-gate
 	}
 	if room < 0 {
-		return s.sink.writeAt(p, off, whole)
+		return s.sink.writeAt(p, off, w)
 	}
 	// As a disk does: what is there already takes no room.
 	st, statErr := os.Stat(fmt.Sprintf("/proc/self/fd/%d", s.sink.(*file).f.Fd()))
@@ -454,7 +454,10 @@ func (s *faultySink) writeAt(p []byte, off int64, whole bool) (int, error) {
 	n = min(max(n, 0), int64(len(p)))
 	wrote, writeErr := 0, error(nil)
 	if n > 0 {
-		wrote, writeErr = s.sink.writeAt(p[:n], off, whole && int(n) == len(p))
+		if int(n) < len(p) {
+			w = cached
+		}
+		wrote, writeErr = s.sink.writeAt(p[:n], off, w)
 	}
 	if writeErr != nil {
 		return wrote, writeErr

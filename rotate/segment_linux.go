@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,10 +36,9 @@ type output struct {
 
 // sink is where an output's bytes go.
 type sink interface {
-	// writeAt writes p at off; n bytes of it where err isn't nil. direct says
-	// that p is a full buffer, to be written past the page cache. Its start may
-	// have been written before.
-	writeAt(p []byte, off int64, direct bool) (n int, err error)
+	// writeAt writes p at off; n bytes of it where err isn't nil. Past the page cache
+	// goes only what is a full buffer. Its start may have been written before.
+	writeAt(p []byte, off int64, w way) (n int, err error)
 	truncate(size int64) error
 	sync() error
 	close() error
@@ -48,25 +48,45 @@ type sink interface {
 // through it.
 type file struct {
 	f        *os.File
-	ring     *uring // nil: there is none
-	direct   bool   // O_DIRECT is set
-	indirect bool   // the file system has no O_DIRECT
+	ring     *uring      // nil: there is none
+	direct   bool        // O_DIRECT is set
+	indirect bool        // the file system has no O_DIRECT, or nothing is gained by it
+	keeps    bool        // the kernel has no RWF_DONTCACHE for it
+	cached   atomic.Bool // the page cache may hold what was written since the last sync
 }
 
-func (f *file) writeAt(p []byte, off int64, direct bool) (int, error) {
-	f.setDirect(direct && off%bufferSize == 0)
+// newFile returns a sink that writes as suits the file system.
+func newFile(f *os.File, ring *uring) *file {
+	out := &file{f: f, ring: ring}
+	var st unix.Statfs_t
+	if unix.Fstatfs(int(f.Fd()), &st) == nil {
+		out.indirect = slices.Contains(indirectTypes, uint32(st.Type))
+	}
+	return out
+}
+
+// indirectTypes are file systems, by statfs(2)'s numbers, that are nothing but page
+// cache, or whose direct writes each wait for a server.
+var indirectTypes = []uint32{
+	unix.TMPFS_MAGIC, unix.RAMFS_MAGIC,
+	unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC,
+	unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC,
+}
+
+func (f *file) writeAt(p []byte, off int64, w way) (int, error) {
+	f.setDirect(w == direct && off%bufferSize == 0)
 	n := 0
 	if f.direct && f.ring != nil {
 		// Whatever goes wrong, pwrite(2) goes on from there, and says what is.
 		n, _ = f.ring.pwrite(int(f.f.Fd()), p, off)
 	}
-	m, err := f.pwrite(p[n:], off+int64(n))
+	m, err := f.pwrite(p[n:], off+int64(n), w)
 	n += m
 	if f.direct && errors.Is(err, unix.EINVAL) {
 		// Accepted before, and refused when it comes to writing.
 		f.indirect = true
 		f.setDirect(false)
-		m, err = f.pwrite(p[n:], off+int64(n))
+		m, err = f.pwrite(p[n:], off+int64(n), cached)
 		n += m
 	}
 	return n, err
@@ -74,11 +94,21 @@ func (f *file) writeAt(p []byte, off int64, direct bool) (int, error) {
 
 // pwrite is os.File.WriteAt, which doesn't tell how much of a piece was written
 // before an error (it returns 0 where pwrite(2) was short and then failed).
-func (f *file) pwrite(p []byte, off int64) (n int, err error) {
+func (f *file) pwrite(p []byte, off int64, w way) (n int, err error) {
 	for n < len(p) {
-		m, err := unix.Pwrite(int(f.f.Fd()), p[n:], off+int64(n))
+		var m int
+		if w == passing && !f.keeps {
+			m, err = unix.Pwritev2(int(f.f.Fd()), [][]byte{p[n:]}, off+int64(n), rwfDontCache)
+		} else {
+			m, err = unix.Pwrite(int(f.f.Fd()), p[n:], off+int64(n))
+			if !f.direct {
+				f.cached.Store(true)
+			}
+		}
 		switch {
 		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EOPNOTSUPP) && w == passing && !f.keeps:
+			f.keeps = true
 		case err != nil:
 			return n, os.NewSyscallError("pwrite", err)
 		case m == 0:
@@ -88,6 +118,9 @@ func (f *file) pwrite(p []byte, off int64) (n int, err error) {
 	}
 	return n, nil
 }
+
+// rwfDontCache is RWF_DONTCACHE, linux/fs.h, since Linux 6.14.
+const rwfDontCache = 0x80
 
 // setDirect sets O_DIRECT for the writes that follow. One descriptor for both
 // ways can't end up at two files, whatever others do to its name meanwhile.
@@ -109,14 +142,22 @@ func (f *file) setDirect(on bool) {
 
 func (f *file) truncate(size int64) error { return f.f.Truncate(size) }
 
-// sync makes the data last through a power cut.
+// sync makes the data last through a power cut, and has the page cache hold no more of
+// it: it won't be read again by us, and the room is the server's.
 func (f *file) sync() error {
-	return os.NewSyscallError("fdatasync", unix.Fdatasync(int(f.f.Fd())))
+	held := f.cached.Swap(false)
+	err := unix.Fdatasync(int(f.f.Fd()))
+	if held && err == nil {
+		f.forget()
+	}
+	return os.NewSyscallError("fdatasync", err)
 }
 
+// forget has the page cache drop what is on the disk.
+func (f *file) forget() { _ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED) }
+
 func (f *file) close() error {
-	// What went through the page cache won't be read again by us.
-	_ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	f.forget()
 	return f.f.Close()
 }
 
@@ -126,7 +167,7 @@ type stream struct {
 	pos int64
 }
 
-func (s *stream) writeAt(p []byte, off int64, _ bool) (int, error) {
+func (s *stream) writeAt(p []byte, off int64, _ way) (int, error) {
 	before := min(max(s.pos-off, 0), int64(len(p)))
 	n, err := s.w.Write(p[before:])
 	s.pos += int64(n)

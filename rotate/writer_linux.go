@@ -20,6 +20,8 @@ type Writer struct {
 	back  *back
 
 	buf      *buffer // where the next record goes
+	hurried  int     // how much of it the back was told to write at once
+	ahead    bool    // a buffer for what comes behind it is seen to
 	seg      *segment
 	begun    bool // a segment was begun before
 	reserve  int64
@@ -79,9 +81,8 @@ func totalMemory() int64 {
 
 // begin starts a segment in an empty buffer.
 func (w *Writer) begin(now time.Time) {
-	b := w.pool.get()
+	b := w.take()
 	w.seg = &segment{start: now}
-	w.buf = b
 	b.seg = w.seg
 	b.data = w.cfg.Header(b.mem[:0], !w.begun || w.cfg.File == "")
 	b.head = len(b.data) // a header isn't a record: it stays whole or goes
@@ -93,6 +94,12 @@ func (w *Writer) begin(now time.Time) {
 		w.boundary = (ns/d + 1) * d
 		w.due = w.boot() + time.Duration(w.boundary-ns)
 	}
+}
+
+// take makes an empty buffer the current one.
+func (w *Writer) take() *buffer {
+	w.buf, w.hurried, w.ahead = w.pool.get(), 0, false
+	return w.buf
 }
 
 // Ready says whether records can be appended: not while there is no room for
@@ -149,7 +156,16 @@ func (w *Writer) Commit(data []byte, packets int) {
 // Publish lets the back have what was committed. It is called after each batch.
 func (w *Writer) Publish() {
 	w.buf.publish()
-	w.back.wake()
+	if n := len(w.buf.data); n-w.hurried >= pieceSize && w.back.pieces.Load() {
+		w.hurried = n
+		w.back.hurry()
+	} else {
+		w.back.wake()
+	}
+	if !w.ahead && len(w.buf.data) >= bufferSize/4 {
+		w.ahead = true
+		w.pool.ahead()
+	}
 }
 
 // Flush publishes, and has the back hand that to the operating system without
@@ -234,13 +250,12 @@ func (w *Writer) turnOver(start, packets int) {
 	b.data = b.data[:bufferSize]
 	b.packets -= packets
 	w.handOver(false)
-	next := w.pool.get()
+	next := w.take()
 	next.seg, next.off = w.seg, off
 	next.data = append(next.mem[:0], w.spill...)
 	next.head, next.headStart, next.headPackets = len(w.spill), headStart, packets
 	next.packets = packets
 	next.publish()
-	w.buf = next
 	w.back.current.Store(next)
 }
 
