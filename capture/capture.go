@@ -17,10 +17,10 @@ const MaxSnapLen = 262144
 
 // Bounds and defaults of the ring, in bytes.
 const (
-	// BlockSize is what the kernel hands over at once. It must hold the largest
-	// frame, which with segmentation offload is more than 64 KiB.
-	BlockSize = 256 << 10
-	// MinRingSize is the smallest ring: one block for each side.
+	// BlockSize is what the kernel hands over at once, and gets back as a whole. It
+	// must hold a frame of MaxSnapLen: with BIG TCP segments have up to 512 KiB.
+	BlockSize = 512 << 10
+	// MinRingSize is the smallest ring.
 	MinRingSize = 2 << 20
 	// DefaultRingSize rides out some tens of milliseconds at 10 Gbit/s.
 	DefaultRingSize = 16 << 20

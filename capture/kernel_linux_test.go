@@ -53,7 +53,7 @@ func TestDirection(t *testing.T) {
 func TestTimedOut(t *testing.T) {
 	a, b := pair(t)
 	h := openIn(t, a, capture.Config{Interface: "a", RetireTimeout: time.Second})
-	b.Flood(t, "b", 1500, 800) // of some 1600 bytes in the ring each: more than a block
+	b.Flood(t, "b", 1500, 400) // of some 1600 bytes in the ring each: more than a block
 	full, err := h.Next()
 	require.NoError(t, err)
 	assert.False(t, full.TimedOut())
@@ -62,7 +62,7 @@ func TestTimedOut(t *testing.T) {
 	rest, err := h.Next()
 	require.NoError(t, err)
 	assert.True(t, rest.TimedOut())
-	assert.Equal(t, 800, first+rest.Len())
+	assert.Equal(t, 400, first+rest.Len())
 	rest.Release()
 }
 

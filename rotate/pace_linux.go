@@ -35,8 +35,8 @@ const (
 	// on the page cache takes over, and from which on it keeps what it takes.
 	passingFrom = 8
 	cachedFrom  = 16
-	// A disk that did not keep up is left alone for a time, which doubles whenever it
-	// does not keep up within as long again.
+	// A disk that did not keep up is left alone for a time: for twice as long whenever it
+	// did not keep up for longer than it was left alone before.
 	leastPause = 250 * time.Millisecond
 	mostPause  = time.Minute
 )
@@ -45,6 +45,9 @@ const (
 func (p *pace) next(now time.Duration, inUse int) way {
 	switch {
 	case p.way == direct && inUse > passingFrom:
+		if now-p.tried > p.pause {
+			p.pause = 0 // it kept up for longer than it was left alone
+		}
 		p.stalled(passing, now)
 	case p.way == passing && inUse > cachedFrom:
 		p.stalled(cached, now)
@@ -56,9 +59,6 @@ func (p *pace) next(now time.Duration, inUse int) way {
 
 // stalled has bytes go another way for a time.
 func (p *pace) stalled(instead way, now time.Duration) {
-	if now-p.tried > 2*p.pause {
-		p.pause = 0
-	}
 	p.pause = min(max(2*p.pause, leastPause), mostPause)
 	p.way, p.until = instead, now+p.pause
 }

@@ -434,14 +434,14 @@ func TestNoAllocations(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NoError(t, r.Begin())
-		for seq := range uint32(1000) {
+		for seq := range uint32(800) {
 			n.link("a0").Send(frame(seq, 512))
 		}
 		n.link("a0").Retire()
 		batch, err := r.sources[0].socket().Next()
 		require.NoError(t, err)
-		require.Equal(t, 1000, batch.Len())
-		assert.Zero(t, testing.AllocsPerRun(900, func() {
+		require.Equal(t, 800, batch.Len())
+		assert.Zero(t, testing.AllocsPerRun(700, func() {
 			if !batch.Next(&r.packet) {
 				t.Fatal("too few packets")
 			}
