@@ -5,12 +5,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,22 +20,40 @@ import (
 type network struct {
 	ctx                context.Context // done: nothing more is measured
 	generator, capture string          // names of namespaces
+	made               []string        // namespaces to remove
 }
 
+// The addresses of the ends.
+const (
+	generatorMAC, generatorIP = "02:00:00:00:00:01", "10.9.0.1"
+	captureMAC, captureIP     = "02:00:00:00:00:02", "10.9.0.2"
+)
+
 func newNetwork(ctx context.Context) (*network, error) {
-	n := &network{ctx, "netcap-bench-g", "netcap-bench-c"}
-	for _, command := range []string{
-		"ip netns add " + n.generator,
-		"ip netns add " + n.capture,
-		"ip link add g0 netns " + n.generator + " type veth peer name c0 netns " + n.capture,
-		// No packet but ours.
-		"ip netns exec " + n.generator + " sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
-		"ip netns exec " + n.capture + " sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
-		"ip -n " + n.generator + " link set g0 address 02:00:00:00:00:01 up",
-		"ip -n " + n.capture + " link set c0 address 02:00:00:00:00:02 up",
+	n := &network{ctx: ctx, generator: "netcap-bench-g", capture: "netcap-bench-c"}
+	for _, name := range []string{n.generator, n.capture} {
+		if _, err := n.run("ip", "netns", "add", name); err != nil {
+			return n, fmt.Errorf("%w (if no other bench runs: ip netns del %s)", err, name)
+		}
+		n.made = append(n.made, name)
+	}
+	if _, err := n.run("ip", "link", "add", "g0", "netns", n.generator, "type", "veth", "peer", "name", "c0", "netns", n.capture); err != nil {
+		return n, err
+	}
+	for _, end := range []struct{ name, dev, mac, ip, otherMAC, otherIP string }{
+		{n.generator, "g0", generatorMAC, generatorIP, captureMAC, captureIP},
+		{n.capture, "c0", captureMAC, captureIP, generatorMAC, generatorIP},
 	} {
-		if _, err := run(strings.Fields(command)...); err != nil {
-			return n, err
+		for _, command := range []string{
+			// No packet but ours: no IPv6, and no ARP.
+			"ip netns exec " + end.name + " sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv4.ip_forward=0",
+			"ip -n " + end.name + " link set " + end.dev + " address " + end.mac + " up",
+			"ip -n " + end.name + " addr add " + end.ip + "/24 dev " + end.dev,
+			"ip -n " + end.name + " neigh replace " + end.otherIP + " lladdr " + end.otherMAC + " dev " + end.dev + " nud permanent",
+		} {
+			if _, err := n.run(strings.Fields(command)...); err != nil {
+				return n, err
+			}
 		}
 	}
 	return n, nil
@@ -44,16 +61,24 @@ func newNetwork(ctx context.Context) (*network, error) {
 
 func (n *network) remove() error {
 	var err error
-	for _, name := range []string{n.generator, n.capture} {
-		if _, e := run("ip", "netns", "del", name); e != nil {
-			err = errors.Join(err, e)
-		}
+	for _, name := range n.made {
+		_, e := run(context.Background(), "ip", "netns", "del", name)
+		err = errors.Join(err, e)
 	}
 	return err
 }
 
-func run(args ...string) (string, error) {
-	cmd := exec.Command(args[0], args[1:]...)
+// command is a command that ends with a context, and what it started with it. The
+// terminal's Ctrl-C doesn't reach it: the bench ends what it began.
+func command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
+}
+
+func run(ctx context.Context, args ...string) (string, error) {
+	cmd := command(ctx, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -63,159 +88,66 @@ func run(args ...string) (string, error) {
 	return string(out), nil
 }
 
-// How long a capture gets to begin, to settle then, and to take what is under
-// way before it is stopped: longer than any program's own time-outs.
-const (
-	patience = 20 * time.Second
-	settle   = 300 * time.Millisecond
-	linger   = 500 * time.Millisecond
-)
+func (n *network) run(args ...string) (string, error) { return run(n.ctx, args...) }
 
-// receiving waits until a process has a packet socket that receives: one with 1
-// in the column R of /proc/net/packet.
-func receiving(pid int) error {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/packet", pid))
-		if err != nil {
-			return err
-		}
-		for line := range strings.Lines(string(b)) {
-			const column = 5
-			if f := strings.Fields(line); len(f) > column && f[column] == "1" {
-				time.Sleep(settle)
-				return nil
-			}
-		}
+// pause sleeps unless the bench is to end.
+func (n *network) pause(d time.Duration) error {
+	select {
+	case <-n.ctx.Done():
+		return context.Cause(n.ctx)
+	case <-time.After(d):
+		return nil
 	}
-	return errors.New("it does not begin to capture")
 }
 
-// capture is a tool that runs.
-type capture struct {
-	cmd  *exec.Cmd
-	said bytes.Buffer
+// in is the beginning of a command that runs in a namespace, on one processor or,
+// if that is "", on any.
+func in(namespace, cpu string) []string {
+	args := []string{"ip", "netns", "exec", namespace}
+	if cpu != "" {
+		args = append(args, "taskset", "-c", cpu)
+	}
+	return args
 }
 
-// begin has a tool capture into files of dir, on one processor.
-func (n *network) begin(t tool, dir, cpu string) (*capture, error) {
-	if err := context.Cause(n.ctx); err != nil {
-		return nil, err
-	}
-	args := append([]string{"netns", "exec", n.capture, "taskset", "-c", cpu}, t.args(filepath.Join(dir, "x"))...)
-	c := &capture{cmd: exec.Command("ip", args...)}
-	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := receiving(c.cmd.Process.Pid); err != nil {
-		return nil, errors.Join(c.explain(err), c.end())
-	}
-	return c, nil
-}
+// traffic is what crossed a link.
+type traffic struct{ packets, bytes int }
 
-func (c *capture) explain(err error) error { return fmt.Errorf("%w: %s", err, &c.said) }
-
-// end stops the tool.
-func (c *capture) end() error {
-	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		return err
-	}
-	// Some programs end with a status of their own when they are interrupted;
-	// what counts is the file.
-	_ = c.cmd.Wait()
-	return nil
-}
-
-// measure has a tool capture a load into files of dir, on one processor, while
-// another sends it, and removes the files.
-func (n *network) measure(t tool, l load, dir, cpu string) (result, error) {
-	tmp, err := os.MkdirTemp(dir, "netcap-bench-")
+// crossed returns what has crossed c0 so far, in both directions.
+func (n *network) crossed() (traffic, error) {
+	out, err := n.run("ip", "-n", n.capture, "-s", "-j", "link", "show", "dev", "c0")
 	if err != nil {
-		return result{}, err
+		return traffic{}, err
 	}
-	defer func() {
-		os.RemoveAll(tmp)
-		// A disk may be busy with what was deleted: not while the next one runs.
-		syscall.Sync()
-		time.Sleep(settle)
-	}()
-	c, err := n.begin(t, tmp, cpu)
-	if err != nil {
-		return result{}, err
+	type counters struct{ Packets, Bytes int }
+	var links []struct {
+		Stats struct{ Rx, Tx counters } `json:"stats64"`
 	}
-	sendErr := n.send(l)
-	time.Sleep(linger)
-	if err := errors.Join(sendErr, c.end()); err != nil {
-		return result{}, c.explain(err)
+	if err := json.Unmarshal([]byte(out), &links); err != nil || len(links) != 1 {
+		return traffic{}, fmt.Errorf("ip link show: %w: %s", err, out)
 	}
-	usage, ok := c.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return result{}, errors.New("the operating system tells nothing of finished processes")
-	}
-	written, err := packetsIn(tmp)
-	if err != nil {
-		return result{}, c.explain(err)
-	}
-	return result{
-		sent: l.count, written: written, said: c.said.String(),
-		cpu:  c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime(),
-		peak: int64(usage.Maxrss) << 10, switches: int64(usage.Nvcsw + usage.Nivcsw),
-	}, nil
+	s := links[0].Stats
+	return traffic{s.Rx.Packets + s.Tx.Packets, s.Rx.Bytes + s.Tx.Bytes}, nil
 }
 
-// packetsIn counts the packets of the captures in a directory, by a program that
-// is neither netcap nor a peer.
-func packetsIn(dir string) (int, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.pcap*"))
-	if err != nil {
-		return 0, err
-	}
-	if len(files) == 0 {
-		return 0, errors.New("no file was written")
-	}
-	out, err := run(append([]string{"capinfos", "-M", "-c"}, files...)...)
-	if err != nil {
-		return 0, err
-	}
-	packets := 0
-	counts := regexp.MustCompile(`Number of packets:\s+(\d+)`).FindAllStringSubmatch(out, -1)
-	if len(counts) != len(files) {
-		return 0, fmt.Errorf("capinfos: %s", out)
-	}
-	for _, m := range counts {
-		c, err := strconv.Atoi(m[1])
-		if err != nil {
-			return 0, err
-		}
-		packets += c
-	}
-	return packets, nil
-}
-
-// send sends a load, as fast as processor 0 can or with gaps. It is bounded in
-// count.
-func (n *network) send(l load) error {
+// flood sends frames of some sizes in turn, so many in all, as fast as processor 0
+// can.
+func (n *network) flood(sizes []int, count int) error {
 	config, err := os.CreateTemp("", "netcap-bench-*.cfg")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(config.Name())
-	for _, size := range l.sizes {
+	for _, size := range sizes {
 		const headers = 14 + 20 + 8
-		fmt.Fprintf(config, `{ eth(da=02:00:00:00:00:02, sa=02:00:00:00:00:01, type=0x0800)
+		fmt.Fprintf(config, `{ eth(da=%s, sa=%s, type=0x0800)
   ipv4(saddr=198.18.0.1, daddr=198.18.0.2, ttl=64) udp(sport=1000, dport=9) fill(0x41, %d) }
-`, size-headers)
+`, captureMAC, generatorMAC, size-headers)
 	}
 	if err := config.Close(); err != nil {
 		return err
 	}
-	args := []string{
-		"ip", "netns", "exec", n.generator, "taskset", "-c", "0", "trafgen", "--cpp", "--conf", config.Name(),
-		"--dev", "g0", "--num", strconv.Itoa(l.count), "--cpus", "1", "-q",
-	}
-	if l.gap != "" {
-		args = append(args, "--gap", l.gap)
-	}
-	_, err = run(args...)
+	_, err = n.run(append(in(n.generator, "0"), "trafgen", "--cpp", "--conf", config.Name(),
+		"--dev", "g0", "--num", strconv.Itoa(count), "--cpus", "1", "-q")...)
 	return err
 }
