@@ -52,6 +52,7 @@ type back struct {
 	file    *file // what out writes to, nil for a stream
 	pace    pace
 	pieces  atomic.Bool // what is published is written in pieces, and not buffer by buffer
+	behind  int64       // bytes that went into the page cache since the syncer was called
 	uring   *uring      // nil where there is none
 	out     *output     // the file that is being written, nil between two
 	last    *segment    // the one that was opened last
@@ -246,10 +247,10 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if length == bufferSize || b.pieces.Load() {
 		w = b.way()
 	}
-	switch {
-	case length < bufferSize:
-		w = max(w, passing) // only what is aligned goes past the page cache
-	case w == direct:
+	if length < bufferSize {
+		w = cached // only what is aligned goes past the page cache
+	}
+	if w == direct {
 		from = 0 // the aligned rewrite covers what was flushed
 	}
 	n, err := seg.out.writeAt(buf.mem[from:length], seg.base+buf.off+int64(from), w)
@@ -260,6 +261,13 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	b.account(seg, buf.off+int64(buf.written))
 	if err != nil {
 		return err
+	}
+	if w == cached && b.pieces.Load() {
+		b.behind += int64(n)
+	}
+	if b.behind >= behindSize && !b.syncer.busy.Load() {
+		b.behind = 0
+		b.sync()
 	}
 	b.count(seg, buf, packets)
 	if b.failing && seg.packets > 0 {

@@ -8,13 +8,16 @@ type way uint8
 const (
 	// direct goes past the page cache: the cheapest, while the disk keeps up.
 	direct way = iota
-	// passing goes through the page cache and on to the disk at once, and leaves
-	// nothing behind: RWF_DONTCACHE, pwritev2(2). It takes what comes at the speed of
-	// memory until the disk's queue is full.
-	passing
-	// cached goes through the page cache, and to the disk when the kernel likes.
+	// cached goes into the page cache, which takes what comes at the speed of memory.
+	// What brings it to the disk is the kernel, and the syncer. (RWF_DONTCACHE of
+	// pwritev2(2) does both in one call, and leaves nothing behind; but where another
+	// process writes past the page cache such a call waited for half a second.)
 	cached
 )
+
+// behindSize is how much goes into the page cache before the syncer is called, in bytes:
+// pages that are on the disk are dropped, and used again.
+const behindSize = 64 << 20
 
 // pieceSize is how much goes into the page cache at once, in bytes: little enough to be
 // in the processor's cache still when the kernel copies it from there.
@@ -31,36 +34,30 @@ type pace struct {
 }
 
 const (
-	// Buffers in use, the front's and the one that is written among them, from which
-	// on the page cache takes over, and from which on it keeps what it takes.
-	passingFrom = 8
-	cachedFrom  = 16
+	// patience is how many buffers may be in use, the front's and the one that is
+	// written among them, before the page cache takes over.
+	patience = 8
 	// A disk that did not keep up is left alone for a time: for twice as long whenever it
 	// did not keep up for longer than it was left alone before.
-	leastPause = 250 * time.Millisecond
+	leastPause = time.Second
 	mostPause  = time.Minute
 )
 
-// next is the way of the next bytes, while so many buffers are in use.
-func (p *pace) next(now time.Duration, inUse int) way {
+// next is the way of the next bytes, while so many buffers are in use. clear says whether
+// the disk has done with what the page cache was given: a write past it would wait behind
+// that.
+func (p *pace) next(now time.Duration, inUse int, clear func() bool) way {
 	switch {
-	case p.way == direct && inUse > passingFrom:
+	case p.way == direct && inUse > patience:
 		if now-p.tried > p.pause {
 			p.pause = 0 // it kept up for longer than it was left alone
 		}
-		p.stalled(passing, now)
-	case p.way == passing && inUse > cachedFrom:
-		p.stalled(cached, now)
-	case p.way != direct && now >= p.until && inUse <= usualBuffers:
+		p.pause = min(max(2*p.pause, leastPause), mostPause)
+		p.way, p.until = cached, now+p.pause
+	case p.way != direct && now >= p.until && inUse <= usualBuffers && clear():
 		p.way, p.tried = direct, now
 	}
 	return p.way
-}
-
-// stalled has bytes go another way for a time.
-func (p *pace) stalled(instead way, now time.Duration) {
-	p.pause = min(max(2*p.pause, leastPause), mostPause)
-	p.way, p.until = instead, now+p.pause
 }
 
 // way is how the next bytes go, and whether the front is to hand them over in pieces.
@@ -68,7 +65,7 @@ func (b *back) way() way {
 	if b.file == nil || b.file.indirect {
 		return cached
 	}
-	w := b.pace.next(b.boot(), b.pool.inUse())
+	w := b.pace.next(b.boot(), b.pool.inUse(), b.file.clear)
 	b.pieces.Store(w != direct)
 	return w
 }

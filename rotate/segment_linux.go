@@ -51,7 +51,6 @@ type file struct {
 	ring     *uring      // nil: there is none
 	direct   bool        // O_DIRECT is set
 	indirect bool        // the file system has no O_DIRECT, or nothing is gained by it
-	keeps    bool        // the kernel has no RWF_DONTCACHE for it
 	cached   atomic.Bool // the page cache may hold what was written since the last sync
 }
 
@@ -80,13 +79,13 @@ func (f *file) writeAt(p []byte, off int64, w way) (int, error) {
 		// Whatever goes wrong, pwrite(2) goes on from there, and says what is.
 		n, _ = f.ring.pwrite(int(f.f.Fd()), p, off)
 	}
-	m, err := f.pwrite(p[n:], off+int64(n), w)
+	m, err := f.pwrite(p[n:], off+int64(n))
 	n += m
 	if f.direct && errors.Is(err, unix.EINVAL) {
 		// Accepted before, and refused when it comes to writing.
 		f.indirect = true
 		f.setDirect(false)
-		m, err = f.pwrite(p[n:], off+int64(n), cached)
+		m, err = f.pwrite(p[n:], off+int64(n))
 		n += m
 	}
 	return n, err
@@ -94,22 +93,17 @@ func (f *file) writeAt(p []byte, off int64, w way) (int, error) {
 
 // pwrite is os.File.WriteAt, which doesn't tell how much of a piece was written
 // before an error (it returns 0 where pwrite(2) was short and then failed).
-func (f *file) pwrite(p []byte, off int64, w way) (n int, err error) {
+func (f *file) pwrite(p []byte, off int64) (n int, err error) {
+	most := cachedSize
+	if f.direct {
+		most = len(p)
+	} else {
+		f.cached.Store(true)
+	}
 	for n < len(p) {
-		var m int
-		switch {
-		case f.direct:
-			m, err = unix.Pwrite(int(f.f.Fd()), p[n:], off+int64(n))
-		case w == passing && !f.keeps:
-			m, err = unix.Pwritev2(int(f.f.Fd()), [][]byte{p[n:min(len(p), n+passingSize)]}, off+int64(n), rwfDontCache)
-		default:
-			m, err = unix.Pwrite(int(f.f.Fd()), p[n:min(len(p), n+cachedSize)], off+int64(n))
-			f.cached.Store(true)
-		}
+		m, err := unix.Pwrite(int(f.f.Fd()), p[n:min(len(p), n+most)], off+int64(n))
 		switch {
 		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EOPNOTSUPP) && w == passing && !f.keeps:
-			f.keeps = true
 		case err != nil:
 			return n, os.NewSyscallError("pwrite", err)
 		case m == 0:
@@ -120,16 +114,11 @@ func (f *file) pwrite(p []byte, off int64, w way) (n int, err error) {
 	return n, nil
 }
 
-// What one system call hands to the page cache at most, in bytes. The kernel finds memory
-// for it in folios as large as that, and large ones are what a hypervisor has taken back
-// and has to find first: with 2 MiB at once a write took three times as long.
-const (
-	passingSize = 512 << 10
-	cachedSize  = 128 << 10
-)
-
-// rwfDontCache is RWF_DONTCACHE, linux/fs.h, since Linux 6.14.
-const rwfDontCache = 0x80
+// cachedSize is what one system call hands to the page cache at most, in bytes. The
+// kernel finds memory for it in folios as large as that, and large ones are what a
+// hypervisor has taken back and has to find first: with 2 MiB at once a write took three
+// times as long.
+const cachedSize = 128 << 10
 
 // setDirect sets O_DIRECT for the writes that follow. One descriptor for both
 // ways can't end up at two files, whatever others do to its name meanwhile.
@@ -147,6 +136,17 @@ func (f *file) setDirect(on bool) {
 		return
 	}
 	f.direct = on
+}
+
+// clear reports whether next to nothing of what the page cache was given is still to reach
+// the disk: two buffers at most. Kernels older than 6.5 don't tell.
+func (f *file) clear() bool {
+	var all unix.CachestatRange
+	var st unix.Cachestat_t
+	if unix.Cachestat(uint(f.f.Fd()), &all, &st, 0) != nil {
+		return true
+	}
+	return (st.Dirty+st.Writeback)*uint64(os.Getpagesize()) <= 2*bufferSize
 }
 
 func (f *file) truncate(size int64) error { return f.f.Truncate(size) }

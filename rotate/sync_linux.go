@@ -8,6 +8,7 @@ type syncer struct {
 	b     *back
 	jobs  chan syncJob
 	names atomic.Bool // a job that syncs the directory is under way
+	busy  atomic.Bool // a file is being synced
 	done  chan struct{}
 }
 
@@ -43,7 +44,9 @@ func (s *syncer) run() {
 			s.syncNames()
 			continue
 		}
+		s.busy.Store(true)
 		s.sync1(j)
+		s.busy.Store(false)
 		if j.close {
 			s.close1(j)
 		}
