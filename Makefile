@@ -4,7 +4,7 @@
 # make cross   builds dist/netcap-linux-ARCH for every architecture
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make soak    a capture with rotation, floods and faults for SOAK=10m (root)
-# make bench   compares netcap with other programs (root; minutes)
+# make bench   compares netcap with other programs (root; hours; BENCH="-runs 1 -sections tcp" for less)
 # make bench-read  compares reading with tcpdump, tshark and capinfos (minutes)
 # make bench-dicom  compares netcap dicom with tshark (minutes)
 # make bench-filter  compares filter programs with libpcap's, on the corpus
@@ -34,7 +34,7 @@ packages:
 	scripts/packages dist
 
 bench: build
-	go run ./internal/bench -netcap ./netcap
+	go run ./internal/bench -netcap ./netcap $(BENCH)
 
 bench-read: build
 	go run ./internal/bench/read -netcap ./netcap

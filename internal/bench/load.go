@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 
@@ -88,7 +89,7 @@ func (n *network) compare(tools []tool, l load, how trial, runs int, meanwhile s
 	if err != nil {
 		return err
 	}
-	fmt.Printf("### %v into %s%s, medians of %d\n\n", l, how.dir, meanwhile, runs)
+	fmt.Printf("### %v into %s%s, medians of %d\n\n", l, cmp.Or(how.place, how.dir), meanwhile, runs)
 	table(tallies, sent, written, lost, cpu,
 		number("CPU µs a packet", "%.3f", func(r result) any { return perPacket(r) }),
 		ratio("ratio to tcpdump", perPacket), peak, waits)

@@ -19,6 +19,7 @@ import (
 // A trial is what each tool goes through.
 type trial struct {
 	dir       string // on the disk that is captured to
+	place     string // its name in a title, "" for the path
 	cpu       string // that the capture runs on, "" for any
 	neighbour []string
 	// send sends, and may leave files in dir.

@@ -58,7 +58,11 @@ func (n *network) steady(o options, tools []tool, perSecond int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("### %d frames of 200 bytes a second, for %d seconds, medians of %d\n\n", perSecond, span, o.runs)
+	what := fmt.Sprintf("%d frames of 200 bytes a second", perSecond)
+	if perSecond == 0 {
+		what = "Nothing"
+	}
+	fmt.Printf("### %s, for %d seconds, medians of %d\n\n", what, span, o.runs)
 	table(tallies, sent, written, cpuMS, ratio("ratio to tcpdump", func(r result) float64 { return r.cpu.Seconds() }),
 		number("wake-ups", "%d", func(r result) any { return r.switches }))
 	return nil

@@ -29,7 +29,7 @@ func (n *network) slow(o options, tools []tool) (err error) {
 	}
 	fmt.Print("## A disk that takes 50 MB/s\n\n")
 	tools = append([]tool{captures("512MiB"), captures("256MiB")}, slices.DeleteFunc(slices.Clone(tools), func(t tool) bool { return t.sums })...)
-	return n.compare(tools, load{"1514", []int{1514}, 198_000}, trial{dir: d.dir, cpu: "1"}, o.runs, "")
+	return n.compare(tools, load{"1514", []int{1514}, 198_000}, trial{dir: d.dir, place: "a slow disk", cpu: "1"}, o.runs, "")
 }
 
 // slowDisk is a file system on a loop device, which the kernel slows down for

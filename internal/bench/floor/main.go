@@ -30,7 +30,7 @@ const (
 	blockSize  = 1 << 20
 	ringSize   = 16 << 20
 	bufferSize = 4 << 20
-	buffers    = 16
+	buffers    = 64   // as much memory as netcap has for a disk that stalls
 	align      = 4096 // of direct writes
 )
 

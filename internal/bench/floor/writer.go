@@ -102,7 +102,7 @@ func (w *writer) flush(bytes int) error {
 	if err := w.collect(0); err != nil {
 		return err
 	}
-	if len(w.free) == 0 {
+	for len(w.free) == 0 {
 		if err := w.collect(1); err != nil {
 			return err
 		}
@@ -119,7 +119,10 @@ func (w *writer) collect(least int) error {
 		res, res2  int64
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_IO_GETEVENTS, w.aio, uintptr(least), buffers, uintptr(unsafe.Pointer(&events)), 0, 0)
-	if errno != 0 && errno != unix.EINTR {
+	if errno == unix.EINTR {
+		return nil // the caller looks at what is free or pending
+	}
+	if errno != 0 {
 		return os.NewSyscallError("io_getevents", errno)
 	}
 	for _, e := range events[:n] {
