@@ -28,8 +28,8 @@ type trial struct {
 
 // A result is what one run gave.
 type result struct {
-	sent, written           int // packets
-	sentBytes, writtenBytes int // of packets, with their headers
+	sent, written           int   // packets
+	sentBytes, writtenBytes int64 // of packets, with their headers
 	cpu                     time.Duration
 	peak                    int64 // bytes
 	switches                int64
@@ -42,8 +42,8 @@ func medianOf(runs []result) result {
 	return result{
 		sent:         median(runs, func(r result) int { return r.sent }),
 		written:      median(runs, func(r result) int { return r.written }),
-		sentBytes:    median(runs, func(r result) int { return r.sentBytes }),
-		writtenBytes: median(runs, func(r result) int { return r.writtenBytes }),
+		sentBytes:    median(runs, func(r result) int64 { return r.sentBytes }),
+		writtenBytes: median(runs, func(r result) int64 { return r.writtenBytes }),
 		cpu:          median(runs, func(r result) time.Duration { return r.cpu }),
 		peak:         median(runs, func(r result) int64 { return r.peak }),
 		switches:     median(runs, func(r result) int64 { return r.switches }),
@@ -139,7 +139,7 @@ func (n *network) measure(t tool, how trial) (r result, err error) {
 		return result{}, errors.New("the operating system tells nothing of finished processes")
 	}
 	r.cpu = c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
-	r.peak, r.switches = peak, usage.Nvcsw+usage.Nivcsw
+	r.peak, r.switches = peak, int64(usage.Nvcsw+usage.Nivcsw)
 	err = n.count(t, c, tmp, &r)
 	return r, err
 }
@@ -167,19 +167,19 @@ func (n *network) countFiles(dir string, r *result) error {
 	if err != nil {
 		return err
 	}
-	sum := func(what string) (total int) {
+	sum := func(what string) (total int64) {
 		found := regexp.MustCompile(what+`:\s+(\d+)`).FindAllStringSubmatch(out, -1)
 		if len(found) != len(files) {
 			err = fmt.Errorf("capinfos: no %q for each file: %s", what, out)
 		}
 		for _, m := range found {
-			number, e := strconv.Atoi(m[1])
+			number, e := strconv.ParseInt(m[1], 10, 64)
 			err = errors.Join(err, e)
 			total += number
 		}
 		return total
 	}
-	r.written, r.writtenBytes = sum("Number of packets"), sum("Data size")
+	r.written, r.writtenBytes = int(sum("Number of packets")), sum("Data size")
 	return err
 }
 

@@ -111,7 +111,10 @@ func in(namespace, cpu string) []string {
 }
 
 // traffic is what crossed a link.
-type traffic struct{ packets, bytes int }
+type traffic struct {
+	packets int
+	bytes   int64
+}
 
 // crossed returns what has crossed c0 so far, in both directions.
 func (n *network) crossed() (traffic, error) {
@@ -119,7 +122,10 @@ func (n *network) crossed() (traffic, error) {
 	if err != nil {
 		return traffic{}, err
 	}
-	type counters struct{ Packets, Bytes int }
+	type counters struct {
+		Packets int
+		Bytes   int64
+	}
 	var links []struct {
 		Stats struct{ Rx, Tx counters } `json:"stats64"`
 	}

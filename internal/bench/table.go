@@ -34,14 +34,14 @@ func ratio(head string, of func(result) float64) column {
 var (
 	sent    = number("sent", "%d", func(r result) any { return r.sent })
 	written = number("in the file", "%d", func(r result) any { return r.written })
-	lost    = number("lost", "%.2f %%", func(r result) any { return percent(r.sent-r.written, r.sent) })
+	lost    = number("lost", "%.2f %%", func(r result) any { return percent(int64(r.sent-r.written), int64(r.sent)) })
 	cpu     = number("CPU s", "%.3f", func(r result) any { return r.cpu.Seconds() })
 	cpuMS   = number("CPU ms", "%.1f", func(r result) any { return milliseconds(r.cpu) })
 	peak    = number("peak MiB", "%.1f", func(r result) any { return float64(r.peak) / (1 << 20) })
 	waits   = number("context switches", "%d", func(r result) any { return r.switches })
 )
 
-func percent(part, whole int) float64 { return 100 * float64(part) / float64(max(whole, 1)) }
+func percent(part, whole int64) float64 { return 100 * float64(part) / float64(max(whole, 1)) }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }
 

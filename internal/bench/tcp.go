@@ -21,7 +21,7 @@ import (
 // are segments of up to 64 KiB, as on docker0.
 type connection struct {
 	name   string
-	bytes  int
+	bytes  int64
 	toDisk bool // the receiver writes them to a file, where the capture is
 }
 
@@ -115,7 +115,7 @@ func (n *network) transfer(x connection, dir string) (r result, err error) {
 	var sender *exec.Cmd
 	_, err = bufio.NewReader(out).ReadString('\n') // it listens
 	if err == nil {
-		sender, err = ourselves(ctx, in(n.generator, ""), modeSend, strconv.Itoa(x.bytes))
+		sender, err = ourselves(ctx, in(n.generator, ""), modeSend, strconv.FormatInt(x.bytes, 10))
 	}
 	var ns []byte
 	if err == nil {
@@ -188,7 +188,7 @@ func receive(args []string) error {
 // transmit sends so many bytes, and prints how many nanoseconds it took until the
 // receiver had them all.
 func transmit(args []string) error {
-	left, err := strconv.Atoi(args[0])
+	left, err := strconv.ParseInt(args[0], 10, 64)
 	if err != nil {
 		return err
 	}
@@ -197,8 +197,8 @@ func transmit(args []string) error {
 		return err
 	}
 	begun := time.Now()
-	for b := make([]byte, chunk); left > 0; left -= len(b) {
-		b = b[:min(len(b), left)]
+	for b := make([]byte, chunk); left > 0; left -= int64(len(b)) {
+		b = b[:min(int64(len(b)), left)]
 		if _, err := c.Write(b); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"unsafe"
@@ -10,16 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writer writes a file past the page cache, several buffers at a time, by the kernel's
-// own asynchronous calls: io_submit(2).
+// writer writes a file past the page cache, two buffers at a time.
 type writer struct {
-	file    *os.File
-	aio     uintptr  // context: aio_context_t
-	free    [][]byte // the one freed last, at the end, is used first: it is warm
-	pending map[uint64][]byte
-	buffer  []byte // that is filled now, up to filled
-	filled  int
-	written int64 // bytes given to the kernel
+	file   *os.File
+	memory []byte      // no buffer yet
+	free   chan []byte // buffers that are written
+	full   chan piece  // room for all buffers: handing one over never waits
+	ended  chan error  // one from each thread
+	buffer []byte      // that is filled now, up to filled
+	filled int
+	size   int64 // bytes handed over
+}
+
+// A piece is what is written at once.
+type piece struct {
+	bytes  []byte
+	offset int64
 }
 
 func newWriter(name string) (*writer, error) {
@@ -31,10 +38,6 @@ func newWriter(name string) (*writer, error) {
 	if err := f.Truncate(1 << 40); err != nil {
 		return nil, err
 	}
-	w := &writer{file: f, pending: map[uint64][]byte{}}
-	if _, _, errno := unix.RawSyscall(unix.SYS_IO_SETUP, buffers, uintptr(unsafe.Pointer(&w.aio)), 0); errno != 0 {
-		return nil, os.NewSyscallError("io_setup", errno)
-	}
 	// One more, so that the first can begin where a huge page does.
 	memory, err := unix.Mmap(-1, 0, (buffers+1)*bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -43,12 +46,15 @@ func newWriter(name string) (*writer, error) {
 	if err := unix.Madvise(memory, unix.MADV_HUGEPAGE); err != nil {
 		return nil, os.NewSyscallError("madvise", err)
 	}
-	memory = memory[-uintptr(unsafe.Pointer(&memory[0]))%bufferSize:]
-	for i := range buffers {
-		w.free = append(w.free, memory[i*bufferSize:(i+1)*bufferSize])
+	start := int(-uintptr(unsafe.Pointer(&memory[0])) % bufferSize)
+	w := &writer{
+		file: f, memory: memory[start : start+buffers*bufferSize],
+		free: make(chan []byte, buffers), full: make(chan piece, buffers), ended: make(chan error, writers),
 	}
-	w.buffer = w.free[0]
-	w.free = w.free[1:]
+	for range writers {
+		go func() { w.ended <- w.writePieces(int(f.Fd())) }()
+	}
+	w.take()
 
 	// The header of pcap with nanoseconds, Ethernet: draft-ietf-opsawg-pcap.
 	head := ne.AppendUint32(nil, 0xa1b23c4d)
@@ -57,101 +63,81 @@ func newWriter(name string) (*writer, error) {
 	for _, field := range []uint32{0, 0, 262144, 1} {
 		head = ne.AppendUint32(head, field)
 	}
-	return w, w.write(head)
+	w.write(head)
+	return w, nil
+}
+
+// take takes another buffer to fill: one that is written, else new memory, else it
+// waits.
+func (w *writer) take() {
+	w.filled = 0
+	select {
+	case w.buffer = <-w.free:
+		return
+	default:
+	}
+	if len(w.memory) > 0 {
+		w.buffer, w.memory = w.memory[:bufferSize], w.memory[bufferSize:]
+		return
+	}
+	w.buffer = <-w.free
 }
 
 // write adds bytes to the file.
-func (w *writer) write(b []byte) error {
+func (w *writer) write(b []byte) {
 	for {
 		n := copy(w.buffer[w.filled:], b)
 		w.filled += n
 		if n == len(b) {
-			return nil
+			return
 		}
 		b = b[n:]
-		if err := w.flush(bufferSize); err != nil {
-			return err
-		}
+		w.handOver(bufferSize)
+		w.take()
 	}
 }
 
-// iocb is what io_submit(2) takes.
-type iocb struct {
-	data   uint64
-	_      [2]uint32 // key, flags
-	opcode uint16
-	_      int16 // priority
-	fd     uint32
-	buffer uint64
-	bytes  uint64
-	offset int64
-	_      uint64
-	_, _   uint32 // flags, eventfd
+// handOver has the first bytes of the buffer written.
+func (w *writer) handOver(bytes int) {
+	w.full <- piece{w.buffer[:bytes], w.size}
+	w.size += int64(bytes)
 }
 
-// flush has the kernel write the first bytes of the buffer, and takes another.
-func (w *writer) flush(bytes int) error {
-	const pwrite = 1
-	address := uint64(uintptr(unsafe.Pointer(&w.buffer[0])))
-	cb := &iocb{data: address, opcode: pwrite, fd: uint32(w.file.Fd()), buffer: address, bytes: uint64(bytes), offset: w.written}
-	if _, _, errno := unix.RawSyscall(unix.SYS_IO_SUBMIT, w.aio, 1, uintptr(unsafe.Pointer(&cb))); errno != 0 {
-		return os.NewSyscallError("io_submit", errno)
-	}
-	w.pending[address] = w.buffer[:bytes]
-	w.written += int64(bytes)
-	if err := w.collect(0); err != nil {
-		return err
-	}
-	for len(w.free) == 0 {
-		if err := w.collect(1); err != nil {
-			return err
+// writePieces writes pieces until there are no more. After an error it only takes
+// them back, so that nobody waits for it.
+func (w *writer) writePieces(fd int) (err error) {
+	for p := range w.full {
+		if err == nil {
+			err = write(fd, p)
 		}
+		w.free <- p.bytes[:bufferSize]
 	}
-	last := len(w.free) - 1
-	w.buffer, w.free, w.filled = w.free[last], w.free[:last], 0
-	return nil
+	return err
 }
 
-// collect takes back the buffers that are written, and waits for so many.
-func (w *writer) collect(least int) error {
-	var events [buffers]struct {
-		data, iocb uint64
-		res, res2  int64
-	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_IO_GETEVENTS, w.aio, uintptr(least), buffers, uintptr(unsafe.Pointer(&events)), 0, 0)
-	if errno == unix.EINTR {
-		return nil // the caller looks at what is free or pending
-	}
-	if errno != 0 {
-		return os.NewSyscallError("io_getevents", errno)
-	}
-	for _, e := range events[:n] {
-		if e.res < 0 {
-			return os.NewSyscallError("write", unix.Errno(-e.res))
-		}
-		b := w.pending[e.data]
-		if int(e.res) != len(b) {
-			return fmt.Errorf("of a write of %d bytes %d were written", len(b), e.res)
-		}
-		w.free = append(w.free, b[:bufferSize])
-		delete(w.pending, e.data)
+// write is a raw system call, which doesn't wake Go's monitor thread. pwritev(2) takes
+// its offset in halves where words have 32 bits, and ignores the upper one elsewhere.
+func write(fd int, p piece) error {
+	v := unix.Iovec{Base: &p.bytes[0]}
+	v.SetLen(len(p.bytes))
+	n, _, errno := unix.RawSyscall6(unix.SYS_PWRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, uintptr(p.offset), uintptr(p.offset>>32), 0)
+	switch {
+	case errno != 0:
+		return os.NewSyscallError("pwritev", errno)
+	case int(n) != len(p.bytes):
+		return fmt.Errorf("of a write of %d bytes %d were written", len(p.bytes), n)
 	}
 	return nil
 }
 
 // close writes the rest and cuts the file to its size.
 func (w *writer) close() error {
-	size := w.written + int64(w.filled)
-	if err := w.flush((w.filled + align - 1) / align * align); err != nil {
-		return err
+	size := w.size + int64(w.filled)
+	w.handOver((w.filled + align - 1) / align * align)
+	close(w.full)
+	var err error
+	for range writers {
+		err = errors.Join(err, <-w.ended)
 	}
-	for len(w.pending) > 0 {
-		if err := w.collect(1); err != nil {
-			return err
-		}
-	}
-	if err := w.file.Truncate(size); err != nil {
-		return err
-	}
-	return w.file.Close()
+	return errors.Join(err, w.file.Truncate(size), w.file.Close())
 }
