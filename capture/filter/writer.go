@@ -105,6 +105,10 @@ func (w *codeWriter) pair(l, r valueID, bothWays bool) (inA, inX valueID) {
 	case bothWays && w.m.x == l && (w.m.a == r || w.keepsX(r, l)):
 		l, r = r, l
 		w.toA(l)
+	case bothWays && w.direct(l) && w.longer(l, r):
+		l, r = r, l
+		w.toA(l)
+		w.toX(r)
 	case w.direct(r):
 		w.toA(l)
 		w.toX(r)
@@ -158,6 +162,15 @@ func (w *codeWriter) direct(v valueID) bool {
 	}
 	op := w.vs.at(v).op
 	return op == opConst || op == opLen
+}
+
+// longer tells whether l takes more instructions in A than r, both of which can be
+// brought into X at once.
+func (w *codeWriter) longer(l, r valueID) bool {
+	_, kept := w.m.slot(l)
+	_, length := w.vs.isHeaderLength(l)
+	op := w.vs.at(r).op
+	return length && !kept && w.m.a != l && (op == opConst || op == opLen)
 }
 
 // keepsX tells whether v can be brought into A while X holds x.
