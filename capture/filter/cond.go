@@ -41,6 +41,15 @@ type conds struct {
 	nots  map[condID]condID
 	// extents is what extent found.
 	extents map[condID]uint32
+	// turns number the single values that are asked for, in the order in which
+	// they are written.
+	turns map[fieldValue]int
+}
+
+// A fieldValue is a value of a packet's and a constant that it is compared with.
+type fieldValue struct {
+	val valueID
+	k   uint32
 }
 
 func newConds(vs *values) *conds {
@@ -50,6 +59,7 @@ func newConds(vs *values) *conds {
 		known:   make(map[string]condID),
 		nots:    map[condID]condID{never: always, always: never},
 		extents: make(map[condID]uint32),
+		turns:   make(map[fieldValue]int),
 	}
 }
 
@@ -77,6 +87,23 @@ func (cs *conds) test(val valueID, s set) condID {
 	}
 	if k, ok := cs.vs.isConst(val); ok {
 		return truth(s.contains(k))
+	}
+	k, one := s.single()
+	differs := false
+	if !one {
+		k, one = s.complement().single()
+		differs = one
+	}
+	if one {
+		if l, by, ok := cs.vs.sum(val); ok { // l + by = k
+			if s = only(k - by); differs {
+				s = s.complement()
+			}
+			return cs.test(l, s)
+		}
+		if _, known := cs.turns[fieldValue{val, k}]; !known {
+			cs.turns[fieldValue{val, k}] = len(cs.turns)
+		}
 	}
 	key := append(appendID([]byte{byte(condTest)}, val), s.key()...)
 	return cs.intern(cond{op: condTest, val: val, set: s}, key)

@@ -103,6 +103,12 @@ func (vs *values) load(size uint8, base valueID, k uint32) valueID {
 	if c, ok := vs.isConst(base); ok {
 		base, k = noValue, k+c
 	}
+	if base != noValue && vs.cookedHeader == 0 {
+		// An index that can't wrap around leaves its constant to the load.
+		if l, by, ok := vs.sum(base); ok && vs.largest(l) <= math.MaxUint16 && k < math.MaxUint16 && by < math.MaxUint16 {
+			base, k = l, k+by
+		}
+	}
 	if vs.cookedHeader > 0 {
 		switch {
 		case k >= vs.cookedHeader && k < extraOffset-networkOffset:
@@ -227,6 +233,36 @@ func (vs *values) masked(v valueID) (u valueID, m uint32, ok bool) {
 	}
 	m, ok = vs.isConst(x.r)
 	return x.l, m, ok
+}
+
+// sum tells whether v is l + by for a constant by.
+func (vs *values) sum(v valueID) (l valueID, by uint32, ok bool) {
+	x := vs.at(v)
+	if x.op != opALU || x.alu != aluAdd && x.alu != aluSub {
+		return noValue, 0, false
+	}
+	by, ok = vs.isConst(x.r)
+	if x.alu == aluSub {
+		by = -by
+	}
+	return x.l, by, ok
+}
+
+// largest is no less than any value that v has.
+func (vs *values) largest(v valueID) uint32 {
+	switch x := vs.at(v); x.op {
+	case opLoad:
+		return uint32(1<<(8*uint64(x.size)) - 1)
+	case opALU:
+		k, ok := vs.isConst(x.r)
+		switch {
+		case ok && x.alu == aluAnd:
+			return min(k, vs.largest(x.l))
+		case ok && x.alu == aluRsh:
+			return vs.largest(x.l) >> k
+		}
+	}
+	return math.MaxUint32
 }
 
 // isHeaderLength tells whether v is 4*([k]&0xf), for which there is an
