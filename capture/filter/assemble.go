@@ -28,7 +28,47 @@ func (s *sharer) visit(i *insn) *insn {
 	if d, ok := s.done[i]; ok {
 		return d
 	}
-	key := insn{op: i.op, k: i.k, next: s.visit(i.next), jt: s.visit(i.jt), jf: s.visit(i.jf)}
+	var d *insn
+	if i.alike > 1 {
+		d = s.visitAlike(i)
+	} else {
+		d = s.intern(insn{op: i.op, k: i.k, next: s.visit(i.next), jt: s.visit(i.jt), jf: s.visit(i.jf)})
+	}
+	s.done[i] = d
+	return d
+}
+
+// visitAlike shares jumps that may change places. Those that are there already, and
+// lead on as these do, come last.
+func (s *sharer) visitAlike(i *insn) *insn {
+	left := make([]insn, i.alike)
+	first := 0
+	if i.common {
+		first = 1
+	}
+	for n := range left {
+		left[n] = insn{op: i.op, k: i.k, jt: s.visit(i.jt)}
+		i = i.jf
+	}
+	last := s.visit(i)
+	for len(left) > 0 {
+		n := len(left) - 1
+		for k := n; k >= first; k-- {
+			left[k].jf = last
+			if s.known[left[k]] != nil {
+				n = k
+				break
+			}
+		}
+		left[n].jf = last
+		last = s.intern(left[n])
+		left = slices.Delete(left, n, n+1)
+	}
+	return last
+}
+
+// intern is the instruction for key, whose successors have been visited.
+func (s *sharer) intern(key insn) *insn {
 	reads, word := s.reads[key.next]|s.reads[key.jt]|s.reads[key.jf], uint16(1)<<(key.k%scratchWords)
 	d, ok := s.known[key]
 	switch {
@@ -47,7 +87,6 @@ func (s *sharer) visit(i *insn) *insn {
 		}
 		s.reads[d] = reads
 	}
-	s.done[i] = d
 	return d
 }
 

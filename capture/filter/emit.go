@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // An arrival is an edge of the graph on its way to becoming a jump: where the
 // address of the target belongs, and what the machine holds there.
 type arrival struct {
@@ -193,6 +195,16 @@ func (e *emitter) slotFor(variable valueID) (int, bool) {
 	return slot, ok
 }
 
+// wants tells whether v is at hand on a way to n, or tested behind pieces of it.
+func (e *emitter) wants(n nodeID, v valueID, ps []piece) bool {
+	for _, a := range e.arrivals[n] {
+		if _, ok := a.m.slot(v); ok || a.m.a == v || a.m.x == v {
+			return true
+		}
+	}
+	return slices.ContainsFunc(ps, func(p piece) bool { return e.uses.wanted(v, p.to) })
+}
+
 func (e *emitter) test(n nodeID) {
 	x := &e.g.nodes[n]
 	m := e.common(n)
@@ -200,7 +212,7 @@ func (e *emitter) test(n nodeID) {
 	var head *insn
 	v := e.vs.at(x.val)
 	jump := &jumpWriter{
-		weight: weigher(e.vs, x.val),
+		guess: newGuess(e.g.cs, x.val),
 		exit: func(to nodeID, at **insn) {
 			e.arrivals[to] = append(e.arrivals[to], arrival{at, w.m})
 		},
@@ -231,8 +243,14 @@ func (e *emitter) test(n nodeID) {
 		jump.exit(x.t, &j.jt)
 		jump.exit(x.f, &j.jf)
 	default:
-		w.toA(x.val)
+		val := x.val
 		ps := e.g.pieces(n, func(n nodeID) bool { return e.preds[n] == 1 }, func(n nodeID) { e.absorbed[n] = true })
+		if masked && !e.wants(n, x.val, ps) {
+			if ranges, ok := unmasked(ps, mask, e.vs.largest(u)); ok {
+				val, ps = u, ranges
+			}
+		}
+		w.toA(val)
 		jump.write(ps, &head)
 	}
 	for _, a := range e.link(n, w) {

@@ -64,8 +64,8 @@ func ExampleProgram_Instructions() {
 	}
 	// Output:
 	// ldb [0]
-	// and #240
-	// jneq #96,1
+	// jlt #96,2
+	// jge #112,1
 	// ret #96
 	// ret #0
 }

@@ -79,6 +79,11 @@ type insn struct {
 	k      uint32
 	next   *insn // of all but conditional jumps and returns
 	jt, jf *insn // of conditional jumps
+	// alike is how many jumps from here on, along jf, compare A with a single value
+	// each, so that any of them may come first; 0 behind the first of them. That one
+	// stays the first if it is common.
+	alike  int
+	common bool
 }
 
 func (i *insn) isJump() bool {

@@ -4,17 +4,20 @@ import "math/bits"
 
 // What SunATM's pseudo-header tells: the traffic, VPI and VCI.
 const (
-	atmLANE  = 1
-	atmLLC   = 2
-	atmVPI   = 1
-	atmVCI   = 2
-	atmStart = 4
-	atmMsg   = 9 // the Q.2931 message type
+	atmLANE = 1
+	atmLLC  = 2
+	atmVPI  = 1
+	// Circuits of path 0 for operation and maintenance, of a segment and end to end.
+	vciSegmentOAM = 3
+	vciEndOAM     = 4
+	atmVCI        = 2
+	atmStart      = 4
+	atmMsg        = 9 // the Q.2931 message type
 )
 
 var atmCircuits = map[string]set{
-	"metac": only(1), "bcc": only(2), "oamf4sc": only(3), "oamf4ec": only(4), "sc": only(5),
-	"ilmic": only(16), "oam": between(3, 4), "oamf4": between(3, 4),
+	"metac": only(1), "bcc": only(2), "oamf4sc": only(vciSegmentOAM), "oamf4ec": only(vciEndOAM), "sc": only(5),
+	"ilmic": only(16), "oam": between(vciSegmentOAM, vciEndOAM), "oamf4": between(vciSegmentOAM, vciEndOAM),
 }
 
 // atm is a keyword for SunATM.
