@@ -150,6 +150,7 @@ func (v *rival) compare(r *rand.Rand, link LinkType, expr string) {
 	v.theirs += len(prog)
 	if len(p.Instructions()) > len(prog) {
 		v.longer++
+		v.t.Logf("%s: %d instructions, libpcap's %d", name, len(p.Instructions()), len(prog))
 	}
 	beside := make(map[uint32]uint32)
 	extra := func(k uint32) (uint32, bool) { v, ok := beside[k]; return v, ok }

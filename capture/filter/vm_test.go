@@ -28,6 +28,8 @@ type testVM struct {
 	short bool
 	// touched is set if scratch memory is read before it is written.
 	touched bool
+	// executed counts instructions.
+	executed int
 }
 
 type loadedFrom struct {
@@ -60,6 +62,7 @@ func (vm *testVM) run(data []byte, length int) uint32 {
 	for pc, n := 0, 0; pc >= 0 && pc < len(vm.prog) && n < 100_000; n++ {
 		i := vm.prog[pc]
 		pc++
+		vm.executed++
 		ok := true
 		switch i.Op & 7 {
 		case 0: // ld
