@@ -96,7 +96,7 @@ func TestRead(t *testing.T) {
 		"filter that fits none": {args: []string{"-t", one, "tcp port 104"}},
 		"filter and -c":         {args: []string{"-t", "-c1", one, "ip proto 253 and len = 20"}, out: testPacket},
 		"filter file":           {args: []string{"-t", "-F", expression, one, again}, out: strings.Repeat(testPacket, 5)},
-		"-d":                    {args: []string{"-d", one, "ip proto 253"}, out: "(000) ldb      [0]\n(001) and      #0xf0\n(002) jeq      #0x40            jt 3\tjf 6\n(003) ldb      [9]\n(004) jeq      #0xfd            jt 5\tjf 6\n(005) ret      #262144\n(006) ret      #0\n"},
+		"-d":                    {args: []string{"-d", one, "ip proto 253"}, out: "(000) ldb      [0]\n(001) jge      #0x40            jt 2\tjf 6\n(002) jge      #0x50            jt 6\tjf 3\n(003) ldb      [9]\n(004) jeq      #0xfd            jt 5\tjf 6\n(005) ret      #262144\n(006) ret      #0\n"},
 
 		"mistake in filter":     {args: []string{one, "tcp", "prot 104"}, usage: true, err: `filter: expected and, or, or the end, not "prot" at "prot"`},
 		"filter of other links": {args: []string{one, "vlan 5"}, usage: true, err: `filter: vlan is not supported on link type RAW`},
