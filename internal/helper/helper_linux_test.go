@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -103,10 +104,11 @@ func TestKilled(t *testing.T) {
 	}
 	var pid int
 	require.Eventually(t, func() bool {
-		// While it is begun it may be seen as the child of no thread, or of two.
+		// Package os has had another child before, by which it finds out what pidfds do.
 		n, err := strconv.Atoi(child())
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", n))
 		pid = n
-		return err == nil && syscall.Kill(n, 0) == nil
+		return err == nil && string(comm) == "sleep\n"
 	}, 30*time.Second, time.Millisecond)
 	require.NoError(t, h.cmd.Process.Kill())
 	assert.ErrorIs(t, <-ran, errGone)
