@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
-	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -45,7 +45,8 @@ func (w *Windows) take(n int64) error {
 	w.used += n
 	if w.given { // else the next window may be had before the last one is missed
 		w.given = false
-		runtime.GC()
+		// What is free need not be in one piece: the kernel gets it back.
+		debug.FreeOSMemory()
 	}
 	return nil
 }
