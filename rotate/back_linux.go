@@ -51,8 +51,8 @@ type back struct {
 
 	file    *file // what out writes to, nil for a stream
 	pace    pace
-	pieces  atomic.Bool // what is published is written in pieces, and not buffer by buffer
-	behind  int64       // bytes that went into the page cache since the syncer was called
+	pieces  atomic.Bool // the front is to hand over buffers that hold little
+	glow    int64       // how many bytes the page cache may hold
 	uring   *uring      // nil where there is none
 	out     *output     // the file that is being written, nil between two
 	last    *segment    // the one that was opened last
@@ -71,7 +71,7 @@ type back struct {
 
 func newBack(c *Config, p *pool, m machine) (*back, error) {
 	b := &back{
-		machine: m, cfg: c, pool: p,
+		machine: m, cfg: c, pool: p, glow: afterglow(),
 		// Each write holds a buffer, and there is one open for each last write
 		// and one more: the front never waits to send, but for a buffer.
 		ops:   make(chan op, 2*p.most+1),
@@ -244,7 +244,7 @@ func (b *back) put(buf *buffer, length, packets int) error {
 		return err
 	}
 	from, w := buf.written, cached
-	if length == bufferSize || b.pieces.Load() {
+	if length == buf.limit {
 		w = b.way()
 	}
 	if length < bufferSize {
@@ -262,12 +262,8 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if err != nil {
 		return err
 	}
-	if w == cached && b.pieces.Load() {
-		b.behind += int64(n)
-	}
-	if b.behind >= behindSize && !b.syncer.busy.Load() {
-		b.behind = 0
-		b.sync()
+	if w == cached && b.file != nil && b.file.backlog() >= b.glow+stepSize && !b.syncer.busy.Load() {
+		b.syncer.recede(seg)
 	}
 	b.count(seg, buf, packets)
 	if b.failing && seg.packets > 0 {

@@ -18,11 +18,11 @@ const (
 	// hold up longer what waits behind them on a disk that others keep busy.
 	bufferSize = 2 << 20
 	// MaxRecord is the longest record that the front may append at once, in
-	// bytes. A record may begin before bufferSize and end behind it.
+	// bytes. A record may begin before the end of a buffer and end behind it.
 	MaxRecord = 512 << 10
 )
 
-// buffer is a stretch of one segment, bufferSize bytes but for the last.
+// buffer is a stretch of one segment: limit bytes but for the last.
 type buffer struct {
 	mapped []byte
 	mem    []byte // of mapped: bufferSize+MaxRecord bytes, at the border of a page
@@ -31,6 +31,8 @@ type buffer struct {
 
 	seg *segment
 	off int64 // where the buffer stands in the segment
+	// limit is how much the buffer takes, bufferSize at most.
+	limit int
 	// head is how much the buffer begins with that stays whole or goes: the
 	// header, or the rest of a record that began before off. headStart is where
 	// that began in the segment, headPackets whether it is a packet.
@@ -181,9 +183,9 @@ func (p *pool) short() bool {
 	return len(p.free) == 0
 }
 
-// get returns an empty buffer. It waits where there is none: the disk is then
+// get returns an empty buffer, and how many are given out with it. It waits where there is none: the disk is then
 // slower than all the memory there is for it, or than memory can be had.
-func (p *pool) get() *buffer {
+func (p *pool) get() (b *buffer, inUse int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) == 0 && p.out >= usualBuffers {
@@ -194,11 +196,11 @@ func (p *pool) get() *buffer {
 		p.freed.Wait()
 	}
 	n := len(p.free) - 1
-	b := p.free[n]
+	b = p.free[n]
 	p.free = p.free[:n]
 	p.out++
 	p.peak = max(p.peak, p.out)
-	return b
+	return b, p.out
 }
 
 // put takes a buffer back.

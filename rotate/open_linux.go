@@ -161,7 +161,7 @@ func (b *back) openNext(seg *segment) error {
 // opened notes that a file was made.
 func (b *back) opened(f *os.File, name string) {
 	b.file = newFile(f, b.uring)
-	b.pieces.Store(b.pace.way != direct || b.file.indirect)
+	b.pieces.Store(b.pace.way == cached || b.file.indirect)
 	b.out = &output{sink: b.sink(b.file, name), name: name}
 	b.files.Add(1)
 	b.syncer.directory()

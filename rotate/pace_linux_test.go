@@ -12,44 +12,59 @@ import (
 	"netcap/internal/testenv"
 )
 
-// TestPace follows a disk that stalls, recovers, and stalls again.
+// TestPace follows bursts, and a disk that stalls, recovers, and stalls again.
 func TestPace(t *testing.T) {
 	var p pace
 	yes := func() bool { return true }
+	no := func() bool { return false }
+	const ms = time.Millisecond
 	for _, tt := range []struct {
 		at    time.Duration
 		inUse int
+		clear func() bool
 		want  way
 		what  string
 	}{
-		{1 * time.Hour, 1, direct, "the disk keeps up"},
-		{1 * time.Hour, 8, direct, "a moment's delay"},
-		{1 * time.Hour, 9, cached, "buffers wait"},
-		{1*time.Hour + 2, 17, cached, "and become more"},
-		{1*time.Hour + 3, 3, cached, "the page cache has taken them"},
-		{1*time.Hour + 999*time.Millisecond, 3, cached, "too early to try the disk"},
-		{1*time.Hour + 1001*time.Millisecond, 4, cached, "some wait still"},
-		{1*time.Hour + 1002*time.Millisecond, 3, direct, "the disk is tried"},
-		{1*time.Hour + 1100*time.Millisecond, 9, cached, "it stalls again at once"},
-		{1*time.Hour + 3099*time.Millisecond, 2, cached, "so it is left alone for longer"},
-		{1*time.Hour + 3101*time.Millisecond, 2, direct, "the disk is tried"},
-		{2 * time.Hour, 9, cached, "it kept up for long"},
-		{2*time.Hour + 1001*time.Millisecond, 1, direct, "so it isn't left alone for long"},
+		{3600_000 * ms, 1, yes, cached, "a burst begins"},
+		{3600_900 * ms, 1, yes, cached, "and goes on"},
+		{3601_100 * ms, 4, yes, cached, "it lasts, but buffers wait"},
+		{3601_200 * ms, 1, no, cached, "it lasts, but the disk doesn't keep up"},
+		{3601_300 * ms, 1, yes, cached, "it isn't looked at again so soon"},
+		{3601_500 * ms, 1, yes, direct, "it keeps up"},
+		{3602_000 * ms, 8, yes, direct, "a moment's delay"},
+		{3602_001 * ms, 9, yes, cached, "buffers wait"},
+		{3602_002 * ms, 17, yes, cached, "and become more"},
+		{3602_003 * ms, 3, yes, cached, "the page cache has taken them"},
+		{3602_999 * ms, 3, yes, cached, "too early to try the disk"},
+		{3603_002 * ms, 4, yes, cached, "some wait still"},
+		{3603_003 * ms, 3, yes, direct, "the disk is tried"},
+		{3603_103 * ms, 9, yes, cached, "it stalls again at once"},
+		{3604_000 * ms, 2, yes, cached, "so it is left alone"},
+		{3604_900 * ms, 2, yes, cached, "for longer"},
+		{3605_104 * ms, 2, yes, direct, "until it is tried"},
+		{3605_900 * ms, 2, yes, direct, "it keeps up"},
+		{3606_900 * ms, 2, yes, cached, "a second of quiet, and a burst"},
+		{3607_800 * ms, 2, yes, cached, "which goes on"},
+		{3607_901 * ms, 2, yes, direct, "and lasts"},
+		{3608_800 * ms, 2, yes, direct, "the disk keeps up for longer than it was left alone"},
+		{3609_700 * ms, 2, yes, direct, "and on"},
+		{3610_600 * ms, 9, yes, cached, "before it stalls"},
+		{3611_590 * ms, 1, yes, cached, "so it is left alone"},
+		{3611_601 * ms, 1, yes, direct, "for a second only"},
 	} {
-		assert.Equal(t, tt.want, p.next(tt.at, tt.inUse, yes), "%v, %d buffers: %s", tt.at, tt.inUse, tt.what)
+		assert.Equal(t, tt.want, p.next(tt.at, tt.inUse, tt.clear), "%v, %d buffers: %s", tt.at, tt.inUse, tt.what)
 	}
-	// Not while the disk is busy with what the page cache was given.
-	p.next(150*time.Minute, 9, yes)
-	no := func() bool { return false }
-	assert.Equal(t, cached, p.next(151*time.Minute, 1, no))
-	assert.Equal(t, direct, p.next(151*time.Minute, 1, yes))
 	// However often it stalls, it is tried once a minute.
-	now := 3 * time.Hour
+	now := 2 * time.Hour
 	for range 20 {
+		tried := now
+		for p.next(now, 1, yes) != direct {
+			now += burst / 2
+		}
+		assert.LessOrEqual(t, now-tried, mostPause+burst)
 		p.next(now, 9, yes)
-		now += mostPause
-		assert.Equal(t, direct, p.next(now, 1, yes))
 	}
+	assert.Equal(t, mostPause, p.pause)
 }
 
 // TestLeavesThePageCache sees that what went through the page cache is not kept there
@@ -66,10 +81,24 @@ func TestLeavesThePageCache(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, bufferSize, n)
 	}
-	assert.Positive(t, residentPages(t, path))
+	assert.EqualValues(t, 4*bufferSize, out.backlog())
+	assert.Equal(t, 4*bufferSize/os.Getpagesize(), residentPages(t, path))
 	assert.False(t, out.clear(), "8 MiB are to be written")
 	require.NoError(t, out.sync())
 	assert.True(t, out.clear())
+	assert.Zero(t, out.backlog())
+	assert.Zero(t, residentPages(t, path))
+
+	// Of a burst the end remains, until it is over.
+	const more, keep = 3*stepSize + 2*bufferSize, stepSize
+	for off := int64(4 * bufferSize); off < 4*bufferSize+more; off += bufferSize {
+		_, err := out.writeAt(mem, off, cached)
+		require.NoError(t, err)
+	}
+	require.NoError(t, out.recede(keep))
+	assert.EqualValues(t, stepSize+2*bufferSize, out.backlog())
+	assert.Equal(t, (stepSize+2*bufferSize)/os.Getpagesize(), residentPages(t, path))
+	require.NoError(t, out.sync())
 	assert.Zero(t, residentPages(t, path))
 	require.NoError(t, out.close())
 }

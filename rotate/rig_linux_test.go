@@ -481,6 +481,8 @@ func (s *faultySink) sync() error {
 	return s.sink.sync()
 }
 
+func (s *faultySink) recede(keep int64) error { return s.sink.recede(keep) }
+
 func mincore(mem, vec []byte) error {
 	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mem[0])), uintptr(len(mem)), uintptr(unsafe.Pointer(&vec[0])))
 	if errno != 0 {

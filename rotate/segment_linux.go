@@ -41,6 +41,9 @@ type sink interface {
 	writeAt(p []byte, off int64, w way) (n int, err error)
 	truncate(size int64) error
 	sync() error
+	// recede brings to the disk what was written, but for some bytes at the end, so that
+	// the page cache need not hold it.
+	recede(keep int64) error
 	close() error
 }
 
@@ -48,10 +51,11 @@ type sink interface {
 // through it.
 type file struct {
 	f        *os.File
-	ring     *uring      // nil: there is none
-	direct   bool        // O_DIRECT is set
-	indirect bool        // the file system has no O_DIRECT, or nothing is gained by it
-	cached   atomic.Bool // the page cache may hold what was written since the last sync
+	ring     *uring       // nil: there is none
+	direct   bool         // O_DIRECT is set
+	indirect bool         // the file system has no O_DIRECT, or nothing is gained by it
+	cached   atomic.Int64 // up to where the page cache may hold what was written
+	dropped  atomic.Int64 // up to where it holds nothing any more
 }
 
 // newFile returns a sink that writes as suits the file system.
@@ -97,8 +101,6 @@ func (f *file) pwrite(p []byte, off int64) (n int, err error) {
 	most := cachedSize
 	if f.direct {
 		most = len(p)
-	} else {
-		f.cached.Store(true)
 	}
 	for n < len(p) {
 		m, err := unix.Pwrite(int(f.f.Fd()), p[n:min(len(p), n+most)], off+int64(n))
@@ -110,6 +112,9 @@ func (f *file) pwrite(p []byte, off int64) (n int, err error) {
 			return n, io.ErrShortWrite
 		}
 		n += max(m, 0)
+		if !f.direct {
+			f.cached.Store(max(f.cached.Load(), off+int64(n)))
+		}
 	}
 	return n, nil
 }
@@ -154,19 +159,49 @@ func (f *file) truncate(size int64) error { return f.f.Truncate(size) }
 // sync makes the data last through a power cut, and has the page cache hold no more of
 // it: it won't be read again by us, and the room is the server's.
 func (f *file) sync() error {
-	held := f.cached.Swap(false)
-	err := unix.Fdatasync(int(f.f.Fd()))
-	if held && err == nil {
-		f.forget()
+	end := f.cached.Load()
+	if err := f.recede(0); err != nil {
+		return err
 	}
-	return os.NewSyscallError("fdatasync", err)
+	if err := unix.Fdatasync(int(f.f.Fd())); err != nil {
+		return os.NewSyscallError("fdatasync", err)
+	}
+	f.drop(end)
+	return nil
 }
 
-// forget has the page cache drop what is on the disk.
-func (f *file) forget() { _ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED) }
+// stepSize is how much is brought to the disk at once, in bytes. Of a gigabyte at once the
+// file system found the blocks while writes into the page cache waited.
+const stepSize = 64 << 20
+
+// recede has the page cache hold no more than some bytes of what was written, and a step.
+func (f *file) recede(keep int64) error {
+	for f.backlog() >= keep+stepSize {
+		from := f.dropped.Load()
+		const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+		if err := unix.SyncFileRange(int(f.f.Fd()), from, stepSize, flags); err != nil {
+			return os.NewSyscallError("sync_file_range", err)
+		}
+		f.drop(from + stepSize)
+	}
+	return nil
+}
+
+// backlog is how many bytes the page cache may hold of the file.
+func (f *file) backlog() int64 { return f.cached.Load() - f.dropped.Load() }
+
+// drop has the page cache forget what is on the disk, up to end. It would begin to write
+// what isn't, so no more than that is named. The last page is written again.
+func (f *file) drop(end int64) {
+	end -= end % int64(os.Getpagesize())
+	if from := f.dropped.Load(); end > from {
+		_ = unix.Fadvise(int(f.f.Fd()), from, end-from, unix.FADV_DONTNEED)
+		f.dropped.Store(end)
+	}
+}
 
 func (f *file) close() error {
-	f.forget()
+	_ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	return f.f.Close()
 }
 
@@ -185,4 +220,5 @@ func (s *stream) writeAt(p []byte, off int64, _ way) (int, error) {
 
 func (s *stream) truncate(int64) error { return nil }
 func (s *stream) sync() error          { return nil }
+func (s *stream) recede(int64) error   { return nil }
 func (s *stream) close() error         { return nil }

@@ -17,6 +17,7 @@ type syncer struct {
 type syncJob struct {
 	out     *output // nil for the directory
 	seg     *segment
+	recede  bool // no further than that
 	close   bool
 	size    int64
 	packets int64
@@ -68,6 +69,14 @@ func (s *syncer) sync(seg *segment) bool {
 	}
 }
 
+// recede has the page cache hold less of a segment's file, if nothing waits before it.
+func (s *syncer) recede(seg *segment) {
+	select {
+	case s.jobs <- syncJob{out: seg.out, seg: seg, recede: true}:
+	default:
+	}
+}
+
 // close has a segment's file synced and closed.
 func (s *syncer) close(seg *segment) {
 	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.packets}
@@ -101,7 +110,12 @@ func (s *syncer) sync1(j syncJob) {
 	if j.out.lost {
 		return
 	}
-	err := j.out.sync()
+	var err error
+	if j.recede {
+		err = j.out.recede(s.b.glow)
+	} else {
+		err = j.out.sync()
+	}
 	if err == nil {
 		return
 	}

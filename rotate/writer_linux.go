@@ -20,7 +20,6 @@ type Writer struct {
 	back  *back
 
 	buf      *buffer // where the next record goes
-	hurried  int     // how much of it the back was told to write at once
 	ahead    bool    // a buffer for what comes behind it is seen to
 	seg      *segment
 	begun    bool // a segment was begun before
@@ -81,9 +80,8 @@ func totalMemory() int64 {
 
 // begin starts a segment in an empty buffer.
 func (w *Writer) begin(now time.Time) {
-	b := w.take()
 	w.seg = &segment{start: now}
-	b.seg = w.seg
+	b := w.take(0, 0)
 	b.data = w.cfg.Header(b.mem[:0], !w.begun || w.cfg.File == "")
 	b.head = len(b.data) // a header isn't a record: it stays whole or goes
 	b.publish()
@@ -96,10 +94,21 @@ func (w *Writer) begin(now time.Time) {
 	}
 }
 
-// take makes an empty buffer the current one.
-func (w *Writer) take() *buffer {
-	w.buf, w.hurried, w.ahead = w.pool.get(), 0, false
-	return w.buf
+// take makes an empty buffer the current one, for what stands at off in the segment: that
+// many bytes at once, and what follows them.
+func (w *Writer) take(off int64, bytes int) *buffer {
+	b, inUse := w.pool.get()
+	b.seg, b.off = w.seg, off
+	// It ends where a write past the page cache could begin.
+	b.limit = bufferSize - int(off%bufferSize)
+	if w.back.pieces.Load() && inUse <= usualBuffers { // else what waits holds what it can
+		b.limit = min(b.limit, pieceSize)
+	}
+	for b.limit <= bytes {
+		b.limit += pieceSize
+	}
+	w.buf, w.ahead = b, false
+	return b
 }
 
 // Ready says whether records can be appended: not while there is no room for
@@ -148,7 +157,7 @@ func (w *Writer) Commit(data []byte, packets int) {
 	start := len(w.buf.data)
 	w.buf.data = data
 	w.buf.packets += packets
-	if len(data) >= bufferSize {
+	if len(data) >= w.buf.limit {
 		w.turnOver(start, packets)
 	}
 }
@@ -156,13 +165,8 @@ func (w *Writer) Commit(data []byte, packets int) {
 // Publish lets the back have what was committed. It is called after each batch.
 func (w *Writer) Publish() {
 	w.buf.publish()
-	if n := len(w.buf.data); n-w.hurried >= pieceSize && w.back.pieces.Load() {
-		w.hurried = n
-		w.back.hurry()
-	} else {
-		w.back.wake()
-	}
-	if !w.ahead && len(w.buf.data) >= bufferSize/4 {
+	w.back.wake()
+	if !w.ahead && len(w.buf.data) >= w.buf.limit/4 {
 		w.ahead = true
 		w.pool.ahead()
 	}
@@ -237,21 +241,20 @@ func (w *Writer) Stats() Stats { return w.back.stats() }
 // behind the buffer goes on in the next one.
 func (w *Writer) turnOver(start, packets int) {
 	b := w.buf
-	if len(b.data) > len(b.mem) {
-		// append had to move it: the buffer holds what was there before.
+	if len(b.data) > b.limit+MaxRecord {
+		// append may have had to move it: the buffer holds what was there before.
 		w.refuse(start, packets)
 		return
 	}
-	w.spill = append(w.spill[:0], b.data[bufferSize:]...)
-	off, headStart := b.off+bufferSize, b.off+int64(start)
+	w.spill = append(w.spill[:0], b.data[b.limit:]...)
+	off, headStart := b.off+int64(b.limit), b.off+int64(start)
 	if len(w.spill) == 0 {
 		headStart, packets = off, 0 // the record ends with the buffer
 	}
-	b.data = b.data[:bufferSize]
+	b.data = b.data[:b.limit]
 	b.packets -= packets
 	w.handOver(false)
-	next := w.take()
-	next.seg, next.off = w.seg, off
+	next := w.take(off, len(w.spill))
 	next.data = append(next.mem[:0], w.spill...)
 	next.head, next.headStart, next.headPackets = len(w.spill), headStart, packets
 	next.packets = packets
