@@ -41,7 +41,7 @@ const (
 	// written among them, before the page cache takes over.
 	patience = 8
 	// A burst is what began less than burst ago, behind at least as much of quiet.
-	burst = time.Second
+	burst = 500 * time.Millisecond
 	// A disk that did not keep up is left alone for a time: for twice as long whenever it
 	// did not keep up for longer than it was left alone before.
 	leastPause = time.Second
@@ -81,7 +81,13 @@ func (b *back) way() way {
 	if b.file == nil || b.file.indirect {
 		return cached
 	}
-	w := b.pace.next(b.boot(), b.pool.inUse(), b.file.clear)
+	w := b.pace.next(b.boot(), b.pool.inUse(), func() bool {
+		clear := b.file.clear()
+		if !clear && !b.syncer.busy.Load() {
+			b.sync()
+		}
+		return clear
+	})
 	b.pieces.Store(w == cached)
 	return w
 }
