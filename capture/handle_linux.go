@@ -29,6 +29,7 @@ type Handle struct {
 	blocks [][]byte
 	next   int         // index of the block that Next waits for
 	ready  func() bool // whether the kernel gave that block up
+	tail   bool        // it is handed out though the kernel didn't give it up
 	batch  Batch
 	down   bool // ErrInterfaceDown was returned, and ErrInterfaceUp not yet
 
@@ -118,7 +119,7 @@ func (h *Handle) leave() {
 
 func (h *Handle) await() (*Batch, error) {
 	for {
-		if h.ready() {
+		if h.tail || h.ready() {
 			return h.lease(h.blocks[h.next])
 		}
 		if err := h.drained(); err != nil {
@@ -126,6 +127,9 @@ func (h *Handle) await() (*Batch, error) {
 				continue
 			}
 			return nil, err
+		}
+		if h.tail {
+			continue
 		}
 		if err := h.wait(); err != nil {
 			return nil, err
@@ -201,6 +205,7 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 		return nil, net.ErrClosed
 	}
 	h.next = (h.next + 1) % len(h.blocks)
+	h.tail = false
 	desc := tpacket.Header(block)
 	h.seen += uint64(desc.Num_pkts)
 	h.batch = Batch{
@@ -216,6 +221,7 @@ func (h *Handle) lease(block []byte) (*Batch, error) {
 }
 
 func (h *Handle) release(block []byte) {
+	tpacket.SetPackets(block, 0) // until the kernel opens it again
 	tpacket.SetStatus(block, unix.TP_STATUS_KERNEL)
 	h.leave()
 }
@@ -270,6 +276,10 @@ func (h *Handle) drained() error {
 		return err
 	}
 	missing := int64(h.stats.Received - h.stats.Dropped - h.seen)
+	if missing > 0 && tpacket.Holds(h.blocks[h.next], missing) {
+		h.tail = true // it would take the retire time-out until it is given up
+		return nil
+	}
 	if missing > 0 && time.Since(h.ending) < 5*h.retire+time.Second {
 		return h.sock.SetReadDeadline(time.Now().Add(h.retire/4 + time.Millisecond))
 	}

@@ -3,6 +3,7 @@ package rotate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,8 +40,9 @@ type back struct {
 
 	ops       chan op
 	current   atomic.Pointer[buffer] // the front's, for flushing
-	armed     atomic.Bool            // a wake-up is under way
-	dirty     chan struct{}
+	epoch     time.Time
+	due       atomic.Int64  // when the next flush is due, ns since epoch; never while nothing is published
+	dirty     chan struct{} // due is earlier than it was
 	now       chan struct{} // a flush is asked for
 	attention chan struct{}
 	paused    atomic.Bool
@@ -59,6 +61,7 @@ type back struct {
 	failing bool        // segments end in errors, and no packet was written since
 	house   *time.Timer
 	credit  credit
+	free    int64 // bytes of the file system, when room was last made
 	// complained is when files on hold were last complained of, by the boot clock.
 	complained time.Duration
 	syncer     *syncer
@@ -71,12 +74,13 @@ type back struct {
 
 func newBack(c *Config, p *pool, m machine) (*back, error) {
 	b := &back{
-		machine: m, cfg: c, pool: p, glow: afterglow(),
+		machine: m, cfg: c, pool: p, glow: afterglow(), epoch: time.Now(),
 		// Each write holds a buffer, and there is one open for each last write
 		// and one more: the front never waits to send, but for a buffer.
 		ops:   make(chan op, 2*p.most+1),
 		dirty: make(chan struct{}, 1), now: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
 	}
+	b.due.Store(never)
 	b.syncer = newSyncer(b)
 	var err error
 	if c.Stream == nil {
@@ -119,11 +123,11 @@ func (b *back) run() {
 			}
 			b.do(o)
 		case <-b.dirty:
-			flush.Reset(max(0, b.cfg.Flush))
+			flush.Reset(time.Duration(b.due.Load()) - time.Since(b.epoch))
 		case <-b.now:
 			b.flush()
 		case <-flush.C:
-			b.armed.Store(false)
+			b.due.Store(never)
 			b.flush()
 		case <-sync.C:
 			syncArmed = false
@@ -153,10 +157,19 @@ func (b *back) interval() time.Duration {
 	return housekeepingInterval
 }
 
-// wake has what is published flushed in time.
-func (b *back) wake() {
-	if b.armed.CompareAndSwap(false, true) {
-		b.dirty <- struct{}{} // never waits: one wake-up is under way at most
+// never is when a flush is due while nothing is published.
+const never = math.MaxInt64
+
+// wake has what is published, and is of some age, flushed in time.
+func (b *back) wake(age time.Duration) {
+	due := int64(time.Since(b.epoch) + max(0, b.cfg.Flush-age))
+	if due >= b.due.Load() {
+		return
+	}
+	b.due.Store(due) // the back only takes it back, and is told again
+	select {
+	case b.dirty <- struct{}{}:
+	default: // it will look at this one
 	}
 }
 
@@ -205,7 +218,7 @@ func (b *back) flush() {
 		return
 	}
 	if buf.seg.out == nil || buf.off+int64(buf.written) != buf.seg.end {
-		b.wake() // ops come first
+		b.wake(0) // ops come first
 		return
 	}
 	length, packets := buf.taken()

@@ -66,7 +66,7 @@ func cutAt(t *testing.T, big, room int, publish bool, failure error) {
 			r.idle()
 		}
 	}
-	r.w.Publish()
+	r.w.Publish(0)
 	r.eventually(func() bool { return r.w.seg.dead.Load() || r.w.Stats().Written == int64(r.next) }, "done or dead")
 	dead := r.w.seg.dead.Load()
 	closing := r.w.Close()

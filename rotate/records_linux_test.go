@@ -44,7 +44,7 @@ func TestRecords(t *testing.T) {
 					r.add(size)
 					total += int64(size)
 					if random.IntN(3) == 0 {
-						r.w.Publish()
+						r.w.Publish(0)
 					}
 				}
 				require.NoError(t, r.w.Close())
@@ -79,7 +79,7 @@ func TestRecordsAtTheSeam(t *testing.T) {
 		}
 		for range 10 {
 			r.add(recordHead)
-			r.w.Publish()
+			r.w.Publish(0)
 		}
 		require.NoError(t, r.w.Close())
 		path := filepath.Join(c.Dir, c.File)
@@ -111,7 +111,7 @@ func TestFlush(t *testing.T) {
 		r := newRig(t, c, realMachine())
 		for range 20 {
 			r.add(1000)
-			r.w.Publish()
+			r.w.Publish(0)
 			file := setFiles(t, c.Dir)[0]
 			r.eventually(func() bool {
 				return sizeOf(t, file) == int64(headerSize+1000*r.next) // bytes, by hand
@@ -140,7 +140,7 @@ func TestFlushBehindASlowDisk(t *testing.T) {
 		f.set(func(f *faults) { f.gate = gate })
 		for range 8 * 12 { // twenty-four buffers, and the header in a thirteenth
 			r.add(MaxRecord)
-			r.w.Publish()
+			r.w.Publish(0)
 		}
 		close(gate)
 		r.eventually(func() bool {
@@ -176,7 +176,7 @@ func TestStream(t *testing.T) {
 	sent := int64(headerSize)
 	for range 1000 {
 		r.add(13_000)
-		r.w.Publish()
+		r.w.Publish(0)
 		sent += 13_000
 		if sent%7 == 0 { // a reader sees all there is, in each of the buffers
 			r.eventually(func() bool { return got.Load() == sent }, "flushed")
@@ -208,7 +208,7 @@ func TestStreamBreaks(t *testing.T) {
 	r.idle()
 	require.NoError(t, read.Close())
 	r.add(1000)
-	r.w.Publish()
+	r.w.Publish(0)
 	r.eventually(func() bool { _, err := r.w.Ready(); return errors.Is(err, unix.EPIPE) }, "EPIPE")
 	r.add(1000)
 	assert.ErrorIs(t, r.w.Close(), unix.EPIPE)
@@ -391,7 +391,7 @@ func BenchmarkFront(b *testing.B) {
 					w.Commit(append(w.Tail(), p...), 1)
 				}
 				if i%256 == 0 {
-					w.Publish()
+					w.Publish(0)
 				}
 			}
 			require.NoError(b, w.Close())

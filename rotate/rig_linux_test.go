@@ -213,14 +213,14 @@ func (r *rig) batch(n, size int) {
 		}
 	}
 	if ok {
-		r.w.Publish()
+		r.w.Publish(0)
 	}
 }
 
 // idle waits until the back has done all it was asked for.
 func (r *rig) idle() {
 	r.t.Helper()
-	r.w.Publish()
+	r.w.Publish(0)
 	r.eventually(func() bool { return len(r.w.back.ops) == 0 }, "all ops taken")
 	// Once the back has taken one of these it is done with the last op.
 	for range cap(r.w.back.now) + 1 {

@@ -107,6 +107,7 @@ func (b *back) makeRoom(n, spare int64) error {
 		if err != nil {
 			return err
 		}
+		b.free = free
 		if free+b.credit.left(b.boot(), free)-n-spare >= b.lim.keepFree {
 			return nil
 		}

@@ -62,7 +62,7 @@ func TestBoundsObeyed(t *testing.T) {
 			for i := range 30 {
 				for range 10 {
 					r.add(100_000)
-					r.w.Publish()
+					r.w.Publish(0)
 				}
 				clock.pass(time.Minute)
 				require.NoError(t, r.w.Rotate(0))
@@ -118,7 +118,7 @@ func TestKeepFreeWhileOthersWrite(t *testing.T) {
 	for i := range 20 {
 		for range 10 {
 			r.add(100_000)
-			r.w.Publish()
+			r.w.Publish(0)
 		}
 		r.idle()
 		assert.GreaterOrEqual(t, freeBytes(t, dir), int64(4*mib), "after %d MB", i)
@@ -177,7 +177,7 @@ func TestOpenDeletedFile(t *testing.T) {
 	r := newRig(t, c, m)
 	for range 100 { // 10 MB: no more than may be
 		r.add(100_000)
-		r.w.Publish()
+		r.w.Publish(0)
 	}
 	r.idle()
 	files := setFiles(t, dir)
@@ -187,7 +187,7 @@ func TestOpenDeletedFile(t *testing.T) {
 	fill(t, dir, 12*mib+200_000)
 	for range 3 {
 		r.add(100_000)
-		r.w.Publish()
+		r.w.Publish(0)
 		r.idle()
 	}
 	left := setFiles(t, dir)
@@ -277,7 +277,7 @@ func TestNoDelete(t *testing.T) {
 		for range 30 {
 			r.add(100_000)
 		}
-		r.w.Publish()
+		r.w.Publish(0)
 		r.eventually(func() bool { _, err := r.w.Ready(); return err != nil }, "full")
 		_, err := r.w.Ready()
 		assert.ErrorIs(t, err, ErrFull)

@@ -30,12 +30,7 @@ type Stats struct {
 
 // snapshot takes a picture of what belongs to the back.
 func (b *back) snapshot() {
-	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Paused: b.paused.Load()}
-	if b.dir != nil {
-		if _, free, err := b.dir.usage(); err == nil {
-			s.Free = free
-		}
-	}
+	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Free: b.free, Paused: b.paused.Load()}
 	if b.out != nil && b.cfg.Stream == nil {
 		s.Current = b.cfg.path(b.out.name)
 	}

@@ -136,7 +136,7 @@ func (w *Writer) open(now time.Time) {
 	w.begin(now)
 	w.back.ops <- op{open: w.seg}
 	w.back.current.Store(w.buf)
-	w.Publish()
+	w.Publish(0)
 }
 
 // Fits reports whether a record of n bytes and of time ns, in nanoseconds since
@@ -162,10 +162,12 @@ func (w *Writer) Commit(data []byte, packets int) {
 	}
 }
 
-// Publish lets the back have what was committed. It is called after each batch.
-func (w *Writer) Publish() {
+// Publish lets the back have what was committed. It is called after each batch, with the
+// age of the oldest record of it: within Config.Flush of that it is handed to the operating
+// system.
+func (w *Writer) Publish(age time.Duration) {
 	w.buf.publish()
-	w.back.wake()
+	w.back.wake(age)
 	if !w.ahead && len(w.buf.data) >= w.buf.limit/4 {
 		w.ahead = true
 		w.pool.ahead()

@@ -50,12 +50,13 @@ func (r *Recorder) openLedger() {
 	}
 }
 
-// accountNow looks at the counts if that was not done just now.
-func (r *Recorder) accountNow() {
+// accountNow looks at the counts if that was not done just now. It returns the time.
+func (r *Recorder) accountNow() time.Time {
 	now := r.cfg.Now()
 	if d := now.Sub(r.books.at); d >= accountInterval || d < 0 {
 		r.account(now)
 	}
+	return now
 }
 
 // account enters into the ledger what was lost since it was last called. mu is held.

@@ -51,7 +51,7 @@ func (r *Recorder) SetNames(names []pcapfile.Name) {
 	block := pcapfile.AppendNames(nil, names)
 	if r.files.Fits(len(block), r.cfg.Now().UnixNano()) {
 		r.files.Commit(append(r.files.Tail(), block...), 0)
-		r.files.Publish()
+		r.files.Publish(0)
 	}
 }
 

@@ -148,9 +148,9 @@ func New(cfg *Config) (*Recorder, error) {
 	return r, nil
 }
 
-// shareAge gives half of how old a packet may get before it is handed to the
-// operating system to the ring, and half to the files. So few packets wake the
-// process twice a second at most.
+// shareAge gives most of how old a packet may get before it is handed to the operating
+// system to the ring: what comes out of it for its age is written at once, and few packets
+// wake the process once.
 func (r *Recorder) shareAge() {
 	f := &r.cfg.Files
 	if f.Flush == 0 {
@@ -160,15 +160,15 @@ func (r *Recorder) shareAge() {
 		f.Flush = min(f.Flush, f.Sync/2)
 	}
 	if f.Flush > 0 {
-		f.Flush /= 2
-		r.cfg.Capture.RetireTimeout = min(max(f.Flush, time.Millisecond), longestRetire)
+		retire := (f.Flush - f.Flush/10).Truncate(time.Millisecond)
+		r.cfg.Capture.RetireTimeout = min(max(retire, time.Millisecond), longestRetire)
 	}
 	r.late = max(r.cfg.Capture.RetireTimeout, capture.DefaultRetireTimeout) + 50*time.Millisecond
 }
 
-// longestRetire is how long a packet waits in the ring at most, whatever may be
-// asked for: so long may stopping take.
-const longestRetire = 500 * time.Millisecond
+// longestRetire is how long a packet waits in the ring at most, whatever may be asked for:
+// so old is what is said of the capture.
+const longestRetire = time.Second
 
 // comments are what each pcapng file says of the recording.
 func comments(c *Config) (out []string) {
@@ -440,15 +440,15 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	if !room {
 		return r.discard(batch)
 	}
-	n, err := r.encode(s, batch)
+	n, oldest, err := r.encode(s, batch)
 	r.seen.Add(n)
-	r.accountNow()
+	now := r.accountNow()
 	if batch.TimedOut() {
 		// It was old enough to leave the ring, and nothing will come soon that
 		// could be written with it.
 		r.files.Flush()
 	} else {
-		r.files.Publish()
+		r.files.Publish(max(0, time.Duration(now.UnixNano()-oldest)))
 	}
 	if n > 0 {
 		r.lastPacket.Store(r.packet.Time)
@@ -462,20 +462,23 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	return batch.Err()
 }
 
-// encode encodes the packets of a batch, or as many as are asked for, and
-// returns how many. Nothing in its loop waits for memory: an atomic add a packet
+// encode encodes the packets of a batch, or as many as are asked for, and returns how many,
+// and the time of the first, in nanoseconds since the epoch. Nothing in its loop waits for memory: an atomic add a packet
 // would, until the bytes of the packet before have left the store buffer.
-func (r *Recorder) encode(s *source, batch *capture.Batch) (n int64, err error) {
+func (r *Recorder) encode(s *source, batch *capture.Batch) (n, oldest int64, err error) {
 	most := int64(math.MaxInt64)
 	if r.cfg.Count > 0 {
 		most = r.cfg.Count - r.seen.Load()
 	}
 	for ; n < most && batch.Next(&r.packet); n++ {
+		if n == 0 {
+			oldest = r.packet.Time
+		}
 		if err := r.add(s, &r.packet); err != nil {
-			return n, err
+			return n, oldest, err
 		}
 	}
-	return n, nil
+	return n, oldest, nil
 }
 
 // counted reports whether the packets asked for are there.

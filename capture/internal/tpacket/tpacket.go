@@ -52,6 +52,30 @@ func SetStatus(block []byte, status uint32) {
 	atomic.StoreUint32(&Header(block).Block_status, status)
 }
 
+// SetPackets stores how many packets a block has. What was written of them before is visible
+// to whoever asks Holds.
+func SetPackets(block []byte, n uint32) { atomic.StoreUint32(&Header(block).Num_pkts, n) }
+
+// Holds reports whether a block that the kernel still fills has n packets, all of them
+// complete: the kernel counts a packet in the block's header when it finds room for it, and
+// sets TP_STATUS_USER in the packet's once it has copied it there (tpacket_rcv in
+// net/packet/af_packet.c). That no more come is for the caller to see to.
+func Holds(block []byte, n int64) bool {
+	desc := Header(block)
+	if int64(atomic.LoadUint32(&desc.Num_pkts)) != n {
+		return false
+	}
+	off := int(desc.Offset_to_first_pkt)
+	for range n {
+		hdr := Packet(block, off)
+		if hdr == nil || hdr.Status&unix.TP_STATUS_USER == 0 {
+			return false
+		}
+		off += int(hdr.Next_offset)
+	}
+	return true
+}
+
 // Packet returns the packet header at offset off of a block, or nil if the
 // header and the link-layer address behind it don't fit there.
 func Packet(block []byte, off int) *unix.Tpacket3Hdr {

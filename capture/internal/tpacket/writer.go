@@ -32,7 +32,7 @@ func (w *Writer) Open(block []byte) {
 	w.end = align(DescSize, FrameAlign)
 	w.seq++
 	desc := Header(block)
-	desc.Num_pkts = 0
+	SetPackets(block, 0)
 	desc.Offset_to_first_pkt = uint32(w.end)
 	desc.Blk_len = uint32(w.end)
 	desc.Seq_num = w.seq
@@ -59,28 +59,26 @@ func (w *Writer) Append(f *Frame) bool {
 	if hdr == nil {
 		return false
 	}
-	if w.last != 0 {
-		Packet(w.block, w.last).Next_offset = uint32(w.end - w.last)
-	}
+	next := min(align(w.end+mac+len(data), FrameAlign), len(w.block))
 	*hdr = unix.Tpacket3Hdr{
-		Sec:     uint32(f.Time / 1e9),
-		Nsec:    uint32(f.Time % 1e9),
-		Snaplen: uint32(len(data)),
-		Len:     uint32(f.Length),
-		Status:  f.Status,
-		Mac:     uint16(mac),
-		Net:     uint16(mac + f.NetOff),
+		Next_offset: uint32(next - w.end),
+		Sec:         uint32(f.Time / 1e9),
+		Nsec:        uint32(f.Time % 1e9),
+		Snaplen:     uint32(len(data)),
+		Len:         uint32(f.Length),
+		Status:      f.Status | unix.TP_STATUS_USER,
+		Mac:         uint16(mac),
+		Net:         uint16(mac + f.NetOff),
 	}
 	hdr.Hv1.Vlan_tci = uint32(f.VLANTCI)
 	hdr.Hv1.Vlan_tpid = f.VLANTPID
 	*Addr(w.block, w.end) = f.Addr
 	copy(w.block[w.end+mac:], data)
 
-	w.last = w.end
-	w.end = min(align(w.end+mac+len(data), FrameAlign), len(w.block))
+	w.last, w.end = w.end, next
 	desc := Header(w.block)
-	desc.Num_pkts++
 	desc.Blk_len = uint32(w.end)
+	SetPackets(w.block, desc.Num_pkts+1)
 	return true
 }
 
