@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,11 +29,15 @@ func Open(cfg *Config) (*Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	var h *Handle
+	return open(&c, ifi, program)
+}
+
+// open opens a socket with a ring, or without where none can be had.
+func open(c *Config, ifi *net.Interface, program []bpf.RawInstruction) (h *Handle, err error) {
 	if c.NoRing {
-		h, err = openMessages(&c, ifi, program, errors.New("not asked for"))
-	} else if h, err = openRing(&c, ifi, program); errors.Is(err, errNoRing) {
-		h, err = openMessages(&c, ifi, program, err)
+		h, err = openMessages(c, ifi, program, errors.New("not asked for"))
+	} else if h, err = openRing(c, ifi, program); errors.Is(err, errNoRing) {
+		h, err = openMessages(c, ifi, program, err)
 	}
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ const (
 	// written among them, before the page cache takes over.
 	patience = 8
 	// A burst is what began less than burst ago, behind at least as much of quiet.
-	burst = 500 * time.Millisecond
+	burst = 2 * time.Second
 	// A disk that did not keep up is left alone for a time: for twice as long whenever it
 	// did not keep up for longer than it was left alone before.
 	leastPause = time.Second

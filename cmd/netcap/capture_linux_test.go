@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,10 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -327,6 +330,73 @@ func TestRecreatedInterface(t *testing.T) {
 	assert.Contains(t, run1(t, "capinfos", path), "Number of interfaces in file: 2")
 }
 
+// TestThreads has several rings share a flood of several flows, an interface that is made
+// anew, and a stop: the sums are exact, and each packet is in the file once.
+func TestThreads(t *testing.T) {
+	for _, threads := range []string{"2", "4"} {
+		t.Run(threads, func(t *testing.T) {
+			h := newHost(t)
+			path := filepath.Join(h.dir, "x.pcapng")
+			p := h.capture("-i", "c0", "-w", path, "--threads", threads, "-v")
+			assert.Contains(t, p.stderr.String(), "threads="+threads)
+			flows := func(first, count uint32) (frames [][]byte) {
+				for i := range count {
+					f := testenv.UDPFrame(first+i, 400)
+					f[35] = byte(i) // of the source port
+					frames = append(frames, f)
+				}
+				return frames
+			}
+			var floods sync.WaitGroup
+			floods.Go(func() { h.peer.Flood(t, "g0", 100, 100_000) })
+			floods.Go(func() { h.peer.Send(t, "g0", flows(100_000, 20_000)...) })
+			floods.Wait()
+			h.net.Delete(t, "c0")
+			p.says("was deleted")
+			testenv.NewVeth(t, h.peer, h.net, "g0", "c0")
+			p.says("is back")
+			assert.Equal(t, 1, h.net.Promiscuity(t, "c0"))
+			h.peer.Send(t, "g0", flows(120_000, 1000)...)
+			captured, received, dropped := summary(t, p.stop())
+			assert.Equal(t, 121_000, received)
+			assert.Equal(t, 121_000, captured+dropped)
+			assert.Equal(t, 1, strings.Count(p.stderr.String(), "was deleted"))
+			assert.Equal(t, 1, strings.Count(p.stderr.String(), "is back"))
+
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			defer f.Close()
+			r, err := pcapgo.NewNgReader(f, pcapgo.NgReaderOptions{})
+			require.NoError(t, err)
+			seen := make(map[uint32]bool)
+			for {
+				data, _, err := r.ReadPacketData()
+				if err == io.EOF {
+					break
+				}
+				require.NoError(t, err)
+				data[35] = 0 // as testenv.UDPFrame has it
+				seq, ok := testenv.Seq(data)
+				require.True(t, ok)
+				require.False(t, seen[seq], "packet %d is there twice", seq)
+				seen[seq] = true
+			}
+			assert.Len(t, seen, captured)
+		})
+	}
+}
+
+// With as many packets as are asked for all threads end.
+func TestThreadsCount(t *testing.T) {
+	h := newHost(t)
+	path := filepath.Join(h.dir, "x.pcapng")
+	p := h.capture("-i", "c0", "-w", path, "--threads", "3", "-c", "500")
+	h.peer.Flood(t, "g0", 100, 5000)
+	p.wait()
+	require.Zero(t, p.cmd.ProcessState.ExitCode(), p.stderr.String())
+	assert.Equal(t, 500, tcpdumpLines(t, path))
+}
+
 // An interface that is renamed is the same one: the capture goes on with it, and the
 // file says how it is called.
 func TestRenamedInterface(t *testing.T) {
@@ -377,6 +447,9 @@ func TestBadInput(t *testing.T) {
 		"large snap length":    {append(set, "-s", "999999"), 2, []string{"262144"}},
 		"no count":             {append(set, "-c", "-1"), 2, []string{"-c"}},
 		"no ring":              {append(set, "-B", "0"), 2, []string{"-B"}},
+		"no threads":           {append(set, "--threads", "0"), 2, []string{"--threads 0: not auto or a number between 1 and 256"}},
+		"too many threads":     {append(set, "--threads", "257"), 2, []string{"--threads 257"}},
+		"word for threads":     {append(set, "--threads", "all"), 2, []string{"--threads all"}},
 		"direction":            {append(set, "-Q", "up"), 2, []string{"inout"}},
 		"format":               {append(set, "--format", "erf"), 2, []string{"pcapng"}},
 		"name":                 {append(set, "--name", "../x"), 2, []string{"--name"}},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ type captureOptions struct {
 	snapLen     int
 	count       int64
 	bufferKiB   int
+	threads     string
 	writeBuffer amountValue
 	flush       durationValue
 	unbuffered  bool
@@ -97,6 +99,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.IntVarP(&o.snapLen, "snapshot-length", "s", capture.MaxSnapLen, "keep at most `N` bytes of a packet")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
 	f.IntVarP(&o.bufferKiB, "buffer-size", "B", capture.DefaultRingSize>>10, "size of the kernel's ring in `KIB`")
+	f.StringVar(&o.threads, "threads", "auto", "empty `N` rings an interface, each of the size of -B, with a thread each; auto is one for each 10 Gbit/s")
 	f.Var(&o.writeBuffer, "write-buffer", "memory that rides out a slow disk: `SIZE`, taken as needed (default 256 MiB, or a sixteenth of memory if that is less)")
 	f.Var(&o.flush, "flush", "how old unwritten packets may get: `DUR` (default 1s)")
 	f.BoolVarP(&o.unbuffered, "packet-buffered", "U", false, "write packets as they come, a batch at a time")
@@ -133,6 +136,7 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 	if err != nil {
 		return usage("-Q: %w", err)
 	}
+	threads, threadsErr := o.threadCount()
 	if o.snapLen == 0 { // as tcpdump has it
 		o.snapLen = capture.MaxSnapLen
 	}
@@ -143,6 +147,8 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		return usage("-c %d: not a number of packets", o.count)
 	case o.bufferKiB <= 0 || o.bufferKiB > capture.MaxRingSize>>10:
 		return usage("-B %d: not between 1 and %d KiB", o.bufferKiB, capture.MaxRingSize>>10)
+	case threadsErr != nil:
+		return usage("--threads %s: not auto or a number between 1 and %d", o.threads, capture.MaxThreads)
 	case o.segmentCount < 0 || o.segmentCount == 1:
 		return usage("-W %d: must be at least 2: one file is being written and one kept", o.segmentCount)
 	case o.segmentDuration.set && o.segmentDuration.d < time.Second:
@@ -171,7 +177,7 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		Capture: capture.Config{
 			SnapLen: o.snapLen, Direction: direction, NoPromiscuous: o.noPromiscuous, RingSize: o.bufferKiB << 10,
 		},
-		Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
+		Threads: threads, Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
 	}
 	if err := errors.Join(o.lookUpUser(), resolve(cfg)); err != nil {
 		return nil, err
@@ -180,6 +186,18 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		return nil, err
 	}
 	return cfg, o.files(cfg)
+}
+
+// threadCount is how many threads empty an interface's rings, 0 for auto.
+func (o *captureOptions) threadCount() (int, error) {
+	if o.threads == "auto" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(o.threads)
+	if err == nil && (n < 1 || n > capture.MaxThreads) {
+		err = strconv.ErrRange
+	}
+	return n, err
 }
 
 func (o *captureOptions) fileFormat() (pcapfile.Format, error) {

@@ -29,6 +29,9 @@ type Config struct {
 	Resolve func(name string) (string, error)
 	// Capture holds for each of them; its Interface and Filter are ignored.
 	Capture capture.Config
+	// Threads is how many rings each of them has, each emptied by a goroutine of its own.
+	// 0: as many as its speed asks for.
+	Threads int
 	// Filter is an expression of pcap-filter(7), compiled for each interface, and
 	// empty where all packets are wanted.
 	Filter string
@@ -54,8 +57,8 @@ type Config struct {
 	// Clocks are CLOCK_BOOTTIME and CLOCK_MONOTONIC, which tell of sleep and of a
 	// clock that was set. Default: the system's.
 	Clocks func() (boot, monotonic time.Duration)
-	// Open opens an interface. Default: capture.Open.
-	Open func(*capture.Config) (Source, error)
+	// Open opens an interface, with so many rings. Default: capture.OpenGroup.
+	Open func(c *capture.Config, threads int) ([]Source, error)
 }
 
 // Device is the interface that one of Interfaces means now; errors are those of Resolve.
@@ -121,7 +124,7 @@ func New(cfg *Config) (*Recorder, error) {
 		r.cfg.Clocks = systemClocks
 	}
 	if r.cfg.Open == nil {
-		r.cfg.Open = func(c *capture.Config) (Source, error) { return capture.Open(c) }
+		r.cfg.Open = openGroup
 	}
 	if len(r.cfg.Interfaces) == 0 {
 		return nil, errors.New("no interface to capture on")
@@ -146,6 +149,22 @@ func New(cfg *Config) (*Recorder, error) {
 		}
 	}
 	return r, nil
+}
+
+func openGroup(c *capture.Config, threads int) (group []Source, err error) {
+	handles, err := capture.OpenGroup(c, threads)
+	for _, h := range handles {
+		group = append(group, h)
+	}
+	return group, err
+}
+
+// threads is how many rings an interface gets.
+func (r *Recorder) threads(device string) int {
+	if r.cfg.Threads > 0 {
+		return r.cfg.Threads
+	}
+	return capture.Threads(device)
 }
 
 // shareAge gives most of how old a packet may get before it is handed to the operating

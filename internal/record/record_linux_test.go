@@ -42,7 +42,7 @@ func newNetwork(t testing.TB) *network {
 	return &network{t: t, indexes: 7, made: map[string][]*capturetest.Interface{}, gone: map[string]bool{}}
 }
 
-func (n *network) open(c *capture.Config) (Source, error) {
+func (n *network) open(c *capture.Config, _ int) ([]Source, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.gone[c.Interface] {
@@ -51,7 +51,7 @@ func (n *network) open(c *capture.Config) (Source, error) {
 	h, i, err := capturetest.Open(c, capturetest.Options{Blocks: 16, Index: n.indexes})
 	n.indexes++
 	n.made[c.Interface] = append(n.made[c.Interface], i)
-	return h, err
+	return []Source{h}, err
 }
 
 // link returns the interface that was made last under a name.
@@ -397,7 +397,7 @@ func BenchmarkRecord(b *testing.B) {
 			require.NoError(b, err)
 			require.NoError(b, r.Begin())
 			defer r.Close()
-			in := r.sources[0].socket()
+			in := r.sources[0].sockets()[0]
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			f := frame(0, size)
@@ -438,7 +438,7 @@ func TestNoAllocations(t *testing.T) {
 			n.link("a0").Send(frame(seq, 512))
 		}
 		n.link("a0").Retire()
-		batch, err := r.sources[0].socket().Next()
+		batch, err := r.sources[0].sockets()[0].Next()
 		require.NoError(t, err)
 		require.Equal(t, 800, batch.Len())
 		assert.Zero(t, testing.AllocsPerRun(700, func() {

@@ -29,7 +29,7 @@ type source struct {
 
 	mu     sync.Mutex
 	device string        // the interface that name means, as it is called now; "" while there is none
-	in     Source        // nil while there is no such interface
+	in     []Source      // its rings; none while there is no such interface
 	before capture.Stats // of the sockets before
 	told   uint64        // drops that a trailer has counted
 	missed uint64        // the interface's own, that a trailer has counted
@@ -63,13 +63,14 @@ func (s *source) openDevice(device string) error {
 	if c.Filter, err = s.filter(device); err != nil {
 		return err
 	}
-	in, err := s.r.cfg.Open(&c)
+	threads := s.r.threads(device)
+	in, err := s.r.cfg.Open(&c, threads)
 	if err != nil {
 		return err
 	}
-	link, err := in.Link()
+	link, err := in[0].Link()
 	if err != nil {
-		return errors.Join(err, in.Close())
+		return errors.Join(err, closeAll(in))
 	}
 	if link.Index != 0 {
 		s.r.enc.attach(s, device, link.Index, link.HardwareType)
@@ -78,11 +79,11 @@ func (s *source) openDevice(device string) error {
 		// are described when packets come from them.
 		s.r.enc.device(s, 1, loopbackType)
 	}
-	mode, reason := in.Mode()
+	mode, reason := in[0].Mode()
 	if reason != nil {
 		s.r.log.Warn("capturing without the ring that was asked for", "interface", device, "with", mode, "because", reason)
 	} else {
-		s.r.log.Debug("capturing", "interface", device, "with", mode)
+		s.r.log.Debug("capturing", "interface", device, "with", mode, "threads", len(in))
 	}
 	s.mu.Lock()
 	s.in, s.state, s.device = in, Up, device
@@ -105,9 +106,9 @@ func (s *source) expect(err error) error {
 	// Whoever may not capture need not wait.
 	c := s.r.cfg.Capture
 	c.Interface, c.NoPromiscuous = "lo", true
-	switch in, openErr := s.r.cfg.Open(&c); {
+	switch in, openErr := s.r.cfg.Open(&c, 1); {
 	case openErr == nil:
-		if err := in.Close(); err != nil {
+		if err := closeAll(in); err != nil {
 			return err
 		}
 	case errors.Is(openErr, fs.ErrPermission):
@@ -122,22 +123,71 @@ func (s *source) expect(err error) error {
 // loopbackType is ARPHRD_LOOPBACK.
 const loopbackType = 772
 
-// run takes packets until ctx is done and the ring is empty. Where nothing can
+// run takes packets until ctx is done and the rings are empty. Where nothing can
 // be written any more it goes on until then too, so that what was lost is known.
 func (s *source) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, s.stop)()
-	var failed error
-	if s.socket() == nil {
+	if s.sockets() == nil {
 		s.missing(ledger.InterfaceGone)
 		if err := s.replace(ctx); err != nil {
 			return err
 		}
 	}
+	var failed error
 	for {
-		in := s.socket()
+		in := s.sockets()
 		if in == nil {
 			return failed
 		}
+		err := s.empty(in)
+		if !errors.Is(err, capture.ErrInterfaceGone) {
+			return errors.Join(failed, err)
+		}
+		s.r.log.Warn("the interface was deleted; waiting for it to come back", "interface", s.name)
+		s.missing(ledger.InterfaceGone)
+		if err := s.replace(ctx); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+}
+
+// empty takes packets out of all rings of an interface until they end. The error is why one
+// failed; else that the packets asked for are there; else that the interface is gone.
+func (s *source) empty(in []Source) error {
+	ends := make([]error, len(in))
+	var others sync.WaitGroup
+	one := func(i int) {
+		ends[i] = s.emptyOne(in[i], i == 0)
+		if ends[i] != nil && !errors.Is(ends[i], capture.ErrInterfaceGone) {
+			s.r.stopping(ends[i])
+		}
+	}
+	for i := 1; i < len(in); i++ {
+		others.Go(func() { one(i) })
+	}
+	one(0)
+	others.Wait()
+	var failed, ended error
+	for _, err := range ends {
+		switch {
+		case errors.Is(err, errCounted), ended == nil && errors.Is(err, capture.ErrInterfaceGone):
+			ended = err
+		case errors.Is(err, capture.ErrInterfaceGone):
+		default:
+			failed = errors.Join(failed, err)
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return ended
+}
+
+// emptyOne takes packets out of a ring until that ends. The first ring of an interface tells
+// how that is.
+func (s *source) emptyOne(in Source, first bool) error {
+	var failed error
+	for {
 		batch, err := in.Next()
 		switch {
 		case err == nil:
@@ -153,26 +203,26 @@ func (s *source) run(ctx context.Context) error {
 		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 			return failed
 		case errors.Is(err, capture.ErrInterfaceDown):
-			s.setState(Down)
-			s.missing(ledger.InterfaceDown)
-			s.r.log.Warn("the interface is down; waiting for it to come up", "interface", s.name)
-		case errors.Is(err, capture.ErrInterfaceUp):
-			s.setState(Up)
-			s.available()
-			s.r.log.Info("the interface is up again", "interface", s.name)
-		case errors.Is(err, capture.ErrInterfaceGone):
-			s.r.log.Warn("the interface was deleted; waiting for it to come back", "interface", s.name)
-			s.missing(ledger.InterfaceGone)
-			if err := s.replace(ctx); err != nil {
-				return errors.Join(failed, err)
+			if first {
+				s.setState(Down)
+				s.missing(ledger.InterfaceDown)
+				s.r.log.Warn("the interface is down; waiting for it to come up", "interface", s.name)
 			}
+		case errors.Is(err, capture.ErrInterfaceUp):
+			if first {
+				s.setState(Up)
+				s.available()
+				s.r.log.Info("the interface is up again", "interface", s.name)
+			}
+		case errors.Is(err, capture.ErrInterfaceGone) && failed != nil:
+			return failed
 		default:
 			return errors.Join(failed, err)
 		}
 	}
 }
 
-func (s *source) socket() Source {
+func (s *source) sockets() []Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.in
@@ -192,14 +242,12 @@ func (s *source) setState(state State) {
 }
 
 func (s *source) stop() {
-	in := s.socket()
-	if in == nil {
-		return
-	}
-	if err := in.Stop(); err != nil {
-		s.r.log.Error("stopping without the packets that are still in the ring", "interface", s.name, "error", err)
-		if err := in.Close(); err != nil {
-			s.r.log.Error("closing", "interface", s.name, "error", err)
+	for _, in := range s.sockets() {
+		if err := in.Stop(); err != nil {
+			s.r.log.Error("stopping without the packets that are still in the ring", "interface", s.name, "error", err)
+			if err := in.Close(); err != nil {
+				s.r.log.Error("closing", "interface", s.name, "error", err)
+			}
 		}
 	}
 }
@@ -252,19 +300,28 @@ func (s *source) replace(ctx context.Context) error {
 	}
 }
 
-// close closes the socket and keeps its counts.
+// close closes the sockets and keeps their counts.
 func (s *source) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.in == nil {
-		return nil
+	err := closeAll(s.in)
+	for _, in := range s.in {
+		stats, statsErr := in.Stats()
+		s.before.Received += stats.Received
+		s.before.Dropped += stats.Dropped
+		err = errors.Join(err, statsErr)
 	}
-	err := s.in.Close()
-	stats, statsErr := s.in.Stats()
-	s.before.Received += stats.Received
-	s.before.Dropped += stats.Dropped
-	s.in, s.state, s.missed, s.device = nil, Absent, 0, ""
-	return errors.Join(err, statsErr)
+	if s.in != nil {
+		s.in, s.state, s.missed, s.device = nil, Absent, 0, ""
+	}
+	return err
+}
+
+func closeAll(in []Source) (err error) {
+	for _, one := range in {
+		err = errors.Join(err, one.Close())
+	}
+	return err
 }
 
 // stats returns the counts of all sockets together.
@@ -272,8 +329,8 @@ func (s *source) stats() (capture.Stats, State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	total := s.before
-	if s.in != nil {
-		if now, err := s.in.Stats(); err == nil {
+	for _, in := range s.in {
+		if now, err := in.Stats(); err == nil {
 			total.Received += now.Received
 			total.Dropped += now.Dropped
 		}
@@ -292,11 +349,11 @@ func (s *source) newDrops() uint64 {
 // newMissed returns what the interface itself missed since it was last called,
 // if it says.
 func (s *source) newMissed() pcapfile.Counter {
-	in := s.socket()
+	in := s.sockets()
 	if in == nil {
 		return pcapfile.Counter{}
 	}
-	now, err := in.InterfaceDrops()
+	now, err := in[0].InterfaceDrops()
 	if err != nil || now < s.missed {
 		return pcapfile.Counter{}
 	}

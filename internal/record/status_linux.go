@@ -45,9 +45,9 @@ func (r *Recorder) Status() Status {
 		stats, state := src.stats()
 		s.DroppedKernel += int64(stats.Dropped)
 		status := InterfaceStatus{Name: src.name, Device: src.called(), State: state, Received: stats.Received, Dropped: stats.Dropped}
-		if in := src.socket(); in != nil {
+		if in := src.sockets(); len(in) > 0 {
 			// Where it isn't known there is nothing to say.
-			status.Missed, _ = in.InterfaceDrops()
+			status.Missed, _ = in[0].InterfaceDrops()
 		}
 		s.Interfaces = append(s.Interfaces, status)
 	}
