@@ -55,6 +55,8 @@ type back struct {
 	pace    pace
 	pieces  atomic.Bool // the front is to hand over buffers that hold little
 	glow    int64       // how many bytes the page cache may hold
+	goBack  func()      // ends its precedence; nil while it has none
+	meek    bool        // it gets none
 	uring   *uring      // nil where there is none
 	out     *output     // the file that is being written, nil between two
 	last    *segment    // the one that was opened last
@@ -81,6 +83,7 @@ func newBack(c *Config, p *pool, m machine) (*back, error) {
 		dirty: make(chan struct{}, 1), now: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	b.due.Store(never)
+	b.pace.limit = int64(float64(p.most) * bufferSize / holdUp.Seconds())
 	b.syncer = newSyncer(b)
 	var err error
 	if c.Stream == nil {
@@ -258,7 +261,7 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	}
 	from, w := buf.written, cached
 	if length == buf.limit {
-		w = b.way()
+		w = b.way(length)
 	}
 	if length < bufferSize {
 		w = cached // only what is aligned goes past the page cache

@@ -309,8 +309,8 @@ func TestNoAllocations(t *testing.T) {
 	assert.Zero(t, n)
 }
 
-// TestDirect sees that what lasts goes past the page cache, where there is a way: nothing is
-// left in there.
+// TestDirect sees that what a disk may be given goes past the page cache, where there is a
+// way: nothing is left in there.
 func TestDirect(t *testing.T) {
 	c := single(t, t.TempDir())
 	c.Flush = time.Hour
@@ -328,13 +328,11 @@ func TestDirect(t *testing.T) {
 		require.NoError(t, err)
 		return flags&unix.O_DIRECT != 0
 	}
-	begun := time.Now()
 	r.eventually(func() bool {
 		r.add(MaxRecord)
 		time.Sleep(5 * time.Millisecond)
 		return isDirect()
 	}, "the disk is tried")
-	assert.GreaterOrEqual(t, time.Since(begun), burst, "not in a burst")
 	for range 40 {
 		r.add(MaxRecord)
 		time.Sleep(5 * time.Millisecond)

@@ -22,6 +22,7 @@ import (
 	"netcap/capture"
 	"netcap/capture/filter"
 	"netcap/internal/daemon"
+	"netcap/internal/priority"
 	"netcap/internal/record"
 )
 
@@ -184,6 +185,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	// them, for up to 10 ms: the one that empties the ring needs another,
 	// however few the machine has.
 	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
+	// Else what writes the files shares the processors with all others when it is left
+	// behind too, and needs more memory.
+	_ = priority.AllowAhead()
 
 	beside, err := o.startHelper(log)
 	if err != nil {
