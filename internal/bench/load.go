@@ -75,6 +75,9 @@ func (n *network) sets(o options) error {
 		{name: "a file every 100 MB (-C 100)", sums: true, args: func(f string) []string {
 			return []string{o.netcap, "-i", "c0", "-w", f + ".pcapng", "-C", "100"}
 		}},
+		{name: "a file every 5 MB (-C 5)", sums: true, args: func(f string) []string {
+			return []string{o.netcap, "-i", "c0", "-w", f + ".pcapng", "-C", "5"}
+		}},
 		{name: "the default set", sums: true, args: func(f string) []string {
 			return []string{o.netcap, "-i", "c0", "--dir", filepath.Dir(f)}
 		}},

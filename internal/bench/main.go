@@ -138,6 +138,12 @@ func bench(ctx context.Context, o options) (err error) {
 	}
 	limit, remove := buildFloor(ctx)
 	defer remove()
+	all := append(tools(o.netcap), limit)
+	for _, name := range o.only {
+		if !slices.ContainsFunc(all, func(t tool) bool { return t.name == name }) {
+			return fmt.Errorf("no program %q to compare", name)
+		}
+	}
 	peers := examine(o.choose(tools(o.netcap)))
 	withFloor := append(slices.Clone(peers), examine(o.choose([]tool{limit}))...)
 	fmt.Println()
