@@ -26,6 +26,7 @@ type source struct {
 	// programs are what the filter was compiled to: an interface that comes back
 	// may be of another kind.
 	programs map[pcapfile.LinkType][]bpf.RawInstruction
+	threads  int // how many rings it gets, the same all the time; 0 before it was opened
 
 	mu     sync.Mutex
 	device string        // the interface that name means, as it is called now; "" while there is none
@@ -63,8 +64,10 @@ func (s *source) openDevice(device string) error {
 	if c.Filter, err = s.filter(device); err != nil {
 		return err
 	}
-	threads := s.r.threads(device)
-	in, err := s.r.cfg.Open(&c, threads)
+	if s.threads == 0 {
+		s.threads = s.r.threads(device)
+	}
+	in, err := s.r.cfg.Open(&c, s.threads)
 	if err != nil {
 		return err
 	}
@@ -115,6 +118,7 @@ func (s *source) expect(err error) error {
 		return openErr
 	}
 	s.state = Absent
+	s.threads = max(1, s.r.cfg.Threads) // once confined, nobody can ask how fast it is
 	s.r.enc.await(s)
 	s.r.log.Warn("the interface is not there; waiting for it to come", "interface", s.name, "error", err)
 	return nil
