@@ -168,8 +168,7 @@ func TestPrecedence(t *testing.T) {
 		r.add(bufferSize / 8)
 		r.idle()
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	require.NoError(t, r.w.Close())
 	base := seen[0]
 	assert.Equal(t, base, seen[len(seen)-1], "%v", seen)
 	assert.Contains(t, seen, base-10, "%v", seen)
@@ -180,5 +179,4 @@ func TestPrecedence(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 2, changes, "%v", seen)
-	require.NoError(t, r.w.Close())
 }
