@@ -166,10 +166,15 @@ const never = math.MaxInt64
 // wake has what is published, and is of some age, flushed in time.
 func (b *back) wake(age time.Duration) {
 	due := int64(time.Since(b.epoch) + max(0, b.cfg.Flush-age))
-	if due >= b.due.Load() {
-		return
+	for {
+		before := b.due.Load()
+		if due >= before {
+			return
+		}
+		if b.due.CompareAndSwap(before, due) {
+			break
+		}
 	}
-	b.due.Store(due) // the back only takes it back, and is told again
 	select {
 	case b.dirty <- struct{}{}:
 	default: // it will look at this one
@@ -278,7 +283,7 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if err != nil {
 		return err
 	}
-	if w == cached && b.file != nil && b.file.backlog() >= b.glow+stepSize && !b.syncer.busy.Load() {
+	if b.file != nil && b.file.backlog() >= b.glow+stepSize && !b.syncer.busy.Load() {
 		b.syncer.recede(seg)
 	}
 	b.count(seg, buf, packets)

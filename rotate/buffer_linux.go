@@ -183,8 +183,9 @@ func (p *pool) short() bool {
 	return len(p.free) == 0
 }
 
-// get returns an empty buffer, and how many are given out with it. It waits where there is none: the disk is then
-// slower than all the memory there is for it, or than memory can be had.
+// get returns an empty buffer, and how many are given out with it. It waits where there is
+// none: the disk is then slower than all the memory there is for it, or than memory can be
+// had.
 func (p *pool) get() (b *buffer, inUse int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

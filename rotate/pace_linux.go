@@ -87,7 +87,7 @@ func (p *pace) next(now time.Duration, n, inUse int, clear func() bool) way {
 		slow := p.rate > 0 && p.rate <= p.limit
 		lasts := now-p.begun >= burst
 		switch {
-		case p.fresh && slow || !p.fresh && clear() || lasts && clear():
+		case p.fresh && slow, (!p.fresh || lasts) && clear():
 			p.way, p.tried = direct, now
 		case p.fresh && !lasts:
 			p.until = now + window

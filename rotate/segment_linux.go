@@ -159,8 +159,9 @@ func (f *file) truncate(size int64) error { return f.f.Truncate(size) }
 // sync makes the data last through a power cut, and has the page cache hold no more of
 // it: it won't be read again by us, and the room is the server's.
 func (f *file) sync() error {
+	// What comes meanwhile is for the next time: in a burst that lasts this would never end.
 	end := f.cached.Load()
-	if err := f.recede(0); err != nil {
+	if err := f.step(end); err != nil {
 		return err
 	}
 	if err := unix.Fdatasync(int(f.f.Fd())); err != nil {
@@ -174,9 +175,14 @@ func (f *file) sync() error {
 // file system found the blocks while writes into the page cache waited.
 const stepSize = 64 << 20
 
-// recede has the page cache hold no more than some bytes of what was written, and a step.
-func (f *file) recede(keep int64) error {
-	for f.backlog() >= keep+stepSize {
+// recede has the page cache hold no more than some bytes of what is written by now, and a
+// step.
+func (f *file) recede(keep int64) error { return f.step(f.cached.Load() - keep) }
+
+// step brings to the disk what stands before end, but for less than a step, and has the page
+// cache drop it.
+func (f *file) step(end int64) error {
+	for f.dropped.Load()+stepSize <= end {
 		from := f.dropped.Load()
 		const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
 		if err := unix.SyncFileRange(int(f.f.Fd()), from, stepSize, flags); err != nil {
