@@ -110,6 +110,16 @@ func readOracle(t *testing.T, dir string) []oracle {
 var deviations = map[string]string{
 	// capinfos reads version 2.5; libpcap's tests ask for a refusal.
 	"libpcap/pcap-invalid-version-2.pcap": "pcap file header: version 2.5 is not supported (2.0 to 2.4 are)",
+	// Nothing but zeros follows, which tcpdump prints as 37 packets, each with "[Invalid
+	// header: caplen==0, len==0]".
+	"bgp_vpn_rt-oobr.pcap": "pcap record at offset 295: zeros stand where a record should begin",
+}
+
+// passed are the packets of files of which libpcap stops at a section of another version,
+// which gopacket's tests walk over.
+var passed = map[string]int{
+	"gopacket-pcapgo/be/test901.pcapng": 2,
+	"gopacket-pcapgo/le/test901.pcapng": 2,
 }
 
 // invalidTimes are files with a second timestamp field of a second or more. We
@@ -145,6 +155,9 @@ func TestCorpus(t *testing.T) {
 					return
 				}
 				switch {
+				case passed[o.file] > 0:
+					require.NoError(t, err)
+					assert.Len(t, records, passed[o.file])
 				case o.tcpdumpOK:
 					require.NoError(t, err)
 					assert.Len(t, records, o.tcpdump)
@@ -173,7 +186,7 @@ func TestCorpusAgainstTcpdump(t *testing.T) {
 	compared := 0
 	for _, dir := range []string{"captures", "pcapng"} {
 		for _, o := range readOracle(t, filepath.Join(corpus, dir)) {
-			if !o.tcpdumpOK {
+			if !o.tcpdumpOK || deviations[o.file] != "" {
 				continue
 			}
 			path := filepath.Join(corpus, dir, o.file)

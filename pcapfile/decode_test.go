@@ -185,7 +185,7 @@ func TestDamage(t *testing.T) {
 			},
 			"pcap record at offset 41: captured length 262145 exceeds the maximum of 262144 for link type EN10MB", 1,
 		},
-		{"block length 0", func(f *builder) { good(f); f.u32(0, 0, 0) }, "pcapng block at offset 84: total length 0 is less than 12", 1},
+		{"block length 0", func(f *builder) { good(f); f.u32(0, 0, 0) }, "pcapng block at offset 84: zeros stand where a block should begin", 1},
 		{"block length 13", func(f *builder) { good(f); f.u32(6, 13, 0, 0) }, "pcapng block at offset 84: total length 13 is not a multiple of 4", 1},
 		{"huge block", func(f *builder) { good(f); f.u32(6, 16<<20+4) }, "pcapng block at offset 84: total length 16777220 exceeds the maximum of 16777216", 1},
 		{"trailer", func(f *builder) { good(f); f.u32(99, 16, 0, 12) }, "pcapng block at offset 84: total length is 16 at the beginning and 12 at the end", 1},
@@ -565,4 +565,94 @@ func TestClaimedLength(t *testing.T) {
 	require.ErrorAs(t, err, &torn)
 	assert.Equal(t, pcapfile.TruncatedError{Format: pcapfile.PCAPNG, Offset: 48, Remaining: 16, Size: 128 << 20}, *torn)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+// TestPassedOver passes over what holds no packet: a block larger than memory is to be, and
+// sections of other versions, with or without a length.
+func TestPassedOver(t *testing.T) {
+	good := func(f *builder) {
+		f.section(1, 0).iface(1, 0, nil).packet(0, 1e6, "good", 4)
+	}
+	later := func(f *builder, length uint64) {
+		f.block(0x0a0d0d0a, func(b *builder) { b.u32(0x1a2b3c4d).u16(2, 0).u64(length) })
+	}
+	for name, test := range map[string]struct {
+		build    func(f *builder)
+		packets  int
+		sections int
+	}{
+		"custom block": {func(f *builder) {
+			good(f)
+			f.block(0xbad, func(b *builder) { b.u32(32473).bytes(strings.Repeat("x", 17<<20)) })
+			f.packet(0, 2e6, "more", 4)
+		}, 2, 1},
+		"unknown block": {func(f *builder) {
+			good(f)
+			f.block(0x70000000, func(b *builder) { b.bytes(strings.Repeat("\x00", 33<<20)) })
+			f.packet(0, 2e6, "more", 4)
+		}, 2, 1},
+		"section": {func(f *builder) {
+			good(f)
+			later(f, math.MaxUint64)
+			f.packet(0, 1e6, "other", 5).block(99, func(b *builder) { b.u32(1) })
+			good(f)
+		}, 2, 3},
+		"section with a length": {func(f *builder) {
+			good(f)
+			later(f, 8)
+			f.u32(6, 7) // no block of ours
+			good(f)
+		}, 2, 3},
+		"first section":   {func(f *builder) { later(f, math.MaxUint64); f.packet(0, 0, "x", 1); good(f) }, 1, 2},
+		"last section":    {func(f *builder) { good(f); later(f, math.MaxUint64); f.packet(0, 0, "x", 1) }, 1, 2},
+		"several of them": {func(f *builder) { good(f); later(f, 0); later(f, math.MaxUint64); later(f, 0); good(f) }, 2, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forOrders(t, func(t *testing.T, f *builder) {
+				test.build(f)
+				records, r, err := readAll(t, bytes.NewReader(f.b))
+				require.NoError(t, err)
+				assert.Len(t, records, test.packets)
+				assert.Len(t, r.Sections(), test.sections)
+				assert.EqualValues(t, len(f.b), r.Offset())
+			})
+		})
+	}
+	forOrders(t, func(t *testing.T, f *builder) {
+		good(f)
+		at := len(f.b)
+		f.u32(99, 20<<20, 0, 0)
+		_, _, err := readAll(t, bytes.NewReader(f.b))
+		require.EqualError(t, err, fmt.Sprintf("pcapng block at offset %d is cut short: 16 of %d bytes", at, 20<<20))
+	})
+}
+
+// TestAnotherCapture names the header of another capture where a record or block should begin.
+func TestAnotherCapture(t *testing.T) {
+	forOrders(t, func(t *testing.T, f *builder) {
+		f.pcapHeader(0xa1b2c3d4, 2, 4, 0, 1).u32(1, 2, 1, 1).bytes("x")
+		n := len(f.b)
+		for _, order := range orders {
+			for _, magic := range []uint32{0xa1b2c3d4, 0xa1b23c4d, 0xa1b2cd34, 0x0a0d0d0a} {
+				other := &builder{order: order}
+				if magic == 0x0a0d0d0a {
+					other.section(1, 0)
+				} else {
+					other.pcapHeader(magic, 2, 4, 65535, 1)
+				}
+				_, r, err := readAll(t, bytes.NewReader(append(f.b[:n:n], other.b...)))
+				var format *pcapfile.FormatError
+				require.ErrorAs(t, err, &format)
+				assert.True(t, format.Another)
+				assert.ErrorContains(t, err, fmt.Sprintf("another capture begins at %d ", n))
+
+				// It goes on behind it, if it is asked to.
+				r.Continue(bytes.NewReader(f.b[24:n]), 1000)
+				p, err := r.Next()
+				require.NoError(t, err)
+				assert.EqualValues(t, 1000, p.Offset)
+				assert.Equal(t, "x", string(p.Data))
+			}
+		}
+	})
 }

@@ -45,9 +45,16 @@ type FormatError struct {
 	Format Format
 	Offset int64  // where the offending record or block begins in the file
 	Reason string // what is wrong with it
+
+	// Another says that the header of another capture stands at Offset: two files were
+	// put behind one another, or a program went on in a file that was torn.
+	Another bool
 }
 
 func (e *FormatError) Error() string {
+	if e.Another {
+		return fmt.Sprintf("another capture begins at %d (%s at offset %d)", e.Offset, e.Reason, e.Offset)
+	}
 	if e.Format == PCAP && e.Offset == 0 {
 		return "pcap file header: " + e.Reason
 	}

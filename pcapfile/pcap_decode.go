@@ -95,6 +95,11 @@ func (r *Reader) nextRecord() error {
 	if p.minor < 3 || p.minor == 3 && capLen > length {
 		capLen, length = length, capLen
 	}
+	if capLen == 0 && length == 0 || capLen > p.maxLen {
+		if err := r.noRecord(h); err != nil {
+			return err
+		}
+	}
 	if capLen > p.maxLen {
 		return r.bad("captured length %d exceeds the maximum of %d for link type %v",
 			capLen, p.maxLen, r.packet.Interface.LinkType)
@@ -116,5 +121,18 @@ func (r *Reader) nextRecord() error {
 	pkt.Length = length
 	pkt.Offset = r.w.offset
 	r.w.advance(size)
+	return nil
+}
+
+// noRecord says what stands in place of a record, if that is known: zeros, which a crash leaves
+// where the file's size was written and its data wasn't, or the header of another capture.
+// libpcap reads both as packets without length.
+func (r *Reader) noRecord(h []byte) error {
+	if allZero(h) {
+		return r.bad("zeros stand where a record should begin")
+	}
+	if mayBeginCapture(h) && BeginsCapture(r.w.peek(FileHeaderSize)) {
+		return r.another()
+	}
 	return nil
 }

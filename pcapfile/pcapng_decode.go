@@ -2,6 +2,8 @@ package pcapfile
 
 import (
 	"encoding/binary"
+	"fmt"
+	"io"
 	"math"
 )
 
@@ -42,6 +44,18 @@ func (r *Reader) nextPacketBlock() error {
 			continue
 		}
 		size := r.big.uint32(h[4:])
+		switch {
+		case typ == 0 && size == 0:
+			return r.bad("zeros stand where a block should begin")
+		case mayBeginCapture(h) && BeginsCapture(r.w.peek(FileHeaderSize)):
+			return r.another()
+		case size > uint32(r.ng.maxBlock) && size%4 == 0 && passable(typ):
+			if err := r.passBlock(size); err != nil {
+				return err
+			}
+			r.overflowed = true
+			continue
+		}
 		b, err := r.block(size, minBlock, r.ng.maxBlock)
 		if err != nil {
 			return err
@@ -96,21 +110,95 @@ func (r *Reader) block(size uint32, least, most int) ([]byte, error) {
 	return b, nil
 }
 
+// passable reports whether a block can be passed over: it holds no packet, and nothing that
+// those behind it depend on.
+func passable(typ uint32) bool {
+	switch typ {
+	case blockSection, blockInterface, blockPacket, blockPacketOld, blockSimple:
+		return false
+	}
+	return true
+}
+
+// passBlock passes over the block at the current offset, which may be larger than memory.
+func (r *Reader) passBlock(size uint32) error {
+	body := int64(size) - trailerSize
+	n := r.w.skip(body)
+	b := r.w.peek(trailerSize)
+	if n < body || len(b) < trailerSize {
+		if n += int64(len(b)); r.w.err != nil && r.w.err != io.EOF {
+			return fmt.Errorf("read at offset %d: %w", r.w.offset+n, r.w.err)
+		}
+		return &TruncatedError{Format: r.format, Offset: r.w.offset, Remaining: n, Size: int64(size)}
+	}
+	if trailer := r.big.uint32(b); trailer != size {
+		return r.bad("total length is %d at the beginning and %d at the end", size, trailer)
+	}
+	r.w.start += trailerSize
+	r.w.offset += int64(size)
+	return nil
+}
+
+// passSection passes over a section of a version that isn't known, behind its header block of
+// size bytes: by the length that it gives, else by its blocks, whose outer form no version of
+// the format changes. It reports whether another section follows.
+func (r *Reader) passSection(s *Section, size uint32) (followed bool, err error) {
+	r.w.advance(int(size))
+	if s.Length > 0 {
+		n := r.w.skip(s.Length)
+		if n < s.Length {
+			if r.w.err != nil && r.w.err != io.EOF {
+				return false, fmt.Errorf("read at offset %d: %w", r.w.offset+n, r.w.err)
+			}
+			if n == 0 {
+				return false, io.EOF
+			}
+			return false, &TruncatedError{Format: r.format, Offset: r.w.offset, Remaining: n, Size: s.Length}
+		}
+		r.w.offset += n
+	}
+	for {
+		h := r.w.peek(8)
+		if len(h) < 8 {
+			return false, r.short(len(h), 0)
+		}
+		if r.big.uint32(h) == blockSection {
+			return true, nil
+		}
+		size := r.big.uint32(h[4:])
+		if size < minBlock || size%4 != 0 {
+			return false, r.bad("total length %d, in a section of version %d.%d that is passed over", size, s.Major, s.Minor)
+		}
+		if err := r.passBlock(size); err != nil {
+			return false, err
+		}
+	}
+}
+
 // readSection reads a Section Header Block: the rest of the file follows its
-// byte order and counts interfaces from 0.
+// byte order and counts interfaces from 0. Sections of other versions are passed over.
 func (r *Reader) readSection() error {
+	for {
+		passed, err := r.nextSection()
+		if !passed {
+			return err
+		}
+	}
+}
+
+// nextSection reads a Section Header Block, or passes over a section up to the next one's.
+func (r *Reader) nextSection() (passed bool, err error) {
 	b := r.w.peek(minBlock)
 	if len(b) < minBlock {
-		return r.short(len(b), 0)
+		return false, r.short(len(b), 0)
 	}
 	if !isByteOrderMagic(b[8:]) {
-		return r.bad("section header with byte-order magic %x", b[8:12])
+		return false, r.bad("section header with byte-order magic %x", b[8:12])
 	}
 	r.big = binary.BigEndian.Uint32(b[8:]) == byteOrderMagic
 	size := r.big.uint32(b[4:])
-	b, err := r.block(size, minSectionBlock, maxSectionBlock)
-	if err != nil {
-		return err
+	if b, err = r.block(size, minSectionBlock, maxSectionBlock); err != nil {
+		return false, err
 	}
 	s := &Section{
 		Offset:    r.w.offset,
@@ -120,7 +208,11 @@ func (r *Reader) readSection() error {
 		Length:    int64(r.big.uint64(b[16:])),
 	}
 	if s.Major != 1 || s.Minor != 0 && s.Minor != 2 {
-		return r.bad("section of version %d.%d is not supported (1.0 and 1.2 are)", s.Major, s.Minor)
+		unknown := r.bad("section of version %d.%d is not supported (1.0 and 1.2 are)", s.Major, s.Minor)
+		if s.Major == 1 {
+			return false, unknown
+		}
+		return r.passUnknown(s, size, unknown)
 	}
 	options := optionList{b[24 : size-trailerSize], r.big}
 	for {
@@ -145,7 +237,22 @@ func (r *Reader) readSection() error {
 		r.sections = append(r.sections, s)
 	}
 	r.w.advance(int(size))
-	return nil
+	return false, nil
+}
+
+// passUnknown passes over a section of another major version, which is kept in the list of
+// sections, without interfaces. If nothing that can be read precedes and follows it, the error
+// is that of its version.
+func (r *Reader) passUnknown(s *Section, size uint32, unknown error) (passed bool, err error) {
+	first := r.ng.section == nil
+	followed, err := r.passSection(s, size)
+	if first && !followed {
+		return false, unknown
+	}
+	if r.keep(sectionCost) {
+		r.sections = append(r.sections, s)
+	}
+	return followed, err
 }
 
 // What keeping these costs beside their strings, roughly, in bytes.

@@ -34,7 +34,12 @@ type Packet struct {
 // known by its link type, snap length and clock; a section of more than 65,536
 // interfaces is refused. The largest block accepted is 16 MiB (129 MiB once an
 // interface of type D-Bus was seen), and memory for it is taken only as its
-// bytes arrive.
+// bytes arrive; a larger one that holds no packet is passed over. So is a section
+// of another major version: Sections has it, with that version and without
+// interfaces.
+//
+// What no packet can be is damage, though libpcap reads it as packets without
+// length: zeros in place of a pcap record, and the header of another capture.
 type Reader struct {
 	w      window
 	format Format
@@ -155,6 +160,15 @@ func (r *Reader) Buffered() bool {
 	}
 }
 
+// Continue has the Reader go on behind damage that Next has reported: in delivers the bytes of
+// the file from offset on, where a record or block begins. What was said of sections and
+// interfaces remains so.
+func (r *Reader) Continue(in io.Reader, offset int64) {
+	r.w = window{r: in, buf: r.w.buf, offset: offset}
+	r.big = r.ng.section.ByteOrder == binary.BigEndian // not that of a section that was passed over
+	r.err = nil
+}
+
 // Format returns the format of the file.
 func (r *Reader) Format() Format { return r.format }
 
@@ -173,6 +187,10 @@ func (r *Reader) Sections() []*Section { return r.sections }
 // has one from the start; those of a pcapng file are read as Next comes upon
 // them, usually before the first packet.
 func (r *Reader) Interfaces() []*Interface { return r.all }
+
+// Described returns how many interfaces the current section of a pcapng file has described, all
+// of which packets may be from, though Interfaces doesn't list more than are kept.
+func (r *Reader) Described() int { return len(r.ng.interfaces) }
 
 // LinkTypes returns the link types of the interfaces seen so far, each once.
 func (r *Reader) LinkTypes() []LinkType {
@@ -235,4 +253,13 @@ func (r *Reader) short(n int, size int64) error {
 // bad returns a FormatError about what begins at the current offset.
 func (r *Reader) bad(format string, args ...any) error {
 	return &FormatError{Format: r.format, Offset: r.w.offset, Reason: fmt.Sprintf(format, args...)}
+}
+
+// another returns a FormatError that names the capture that begins at the current offset.
+func (r *Reader) another() error {
+	format := PCAP
+	if b := r.w.peek(4); binary.LittleEndian.Uint32(b) == blockSection {
+		format = PCAPNG
+	}
+	return &FormatError{Format: r.format, Offset: r.w.offset, Reason: "the header of a " + format.String() + " file", Another: true}
 }

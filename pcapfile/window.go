@@ -30,6 +30,18 @@ func (w *window) advance(n int) {
 	w.offset += int64(n)
 }
 
+// skip consumes n bytes, more than the window may hold, and returns how many there were. It
+// leaves offset alone, which is advanced once it is known that they were what they should be.
+func (w *window) skip(n int64) (skipped int64) {
+	for {
+		have := min(n-skipped, int64(w.end-w.start))
+		w.start += int(have)
+		if skipped += have; skipped == n || len(w.fill(1)) == 0 {
+			return skipped
+		}
+	}
+}
+
 // fill reads until n bytes are there or no more come.
 func (w *window) fill(n int) []byte {
 	// What is kept moves to the front, so that the reads are large.

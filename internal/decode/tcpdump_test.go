@@ -185,6 +185,9 @@ func TestAgainstTcpdump(t *testing.T) {
 		}
 		files++
 		name := filepath.Base(path)
+		if name == "bgp_vpn_rt-oobr.pcap" {
+			theirs = theirs[:1] // zeros follow, which tcpdump prints as packets without length
+		}
 		p := decode.Printer{Location: time.UTC}
 		ours := 0
 		each(t, path, func(n int, pk *pcapfile.Packet) bool {

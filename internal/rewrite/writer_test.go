@@ -83,7 +83,7 @@ func TestCorpus(t *testing.T) {
 	outs := map[pcapfile.Format][]string{}
 	originals := map[string]string{}
 	for i, row := range rows[1:] {
-		if row[status] != "0" {
+		if row[status] != "0" || row[file] == "bgp_vpn_rt-oobr.pcap" { // zeros, which are no packets
 			continue
 		}
 		path := filepath.Join(dir, row[file])
