@@ -62,3 +62,40 @@ func TestRepairedInList(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "recovered", state())
 }
+
+// TestSalvage writes what is whole into a new file, and leaves none behind that isn't wanted.
+func TestSalvage(t *testing.T) {
+	dir := t.TempDir()
+	whole := packetsAt("eth0", 1, 2, 3)
+	damaged := append(append([]byte{}, whole[:len(whole)-7]...), whole...)
+	path := writeTestFile(t, filepath.Join(dir, "damaged"), damaged)
+	out := filepath.Join(dir, "out.pcapng")
+
+	_, _, err := runCommand(newRepairCommand(), nil, path)
+	assert.ErrorContains(t, err, "(3 of them, pcapng, little-endian): --salvage -w OUT writes all into another file")
+	stdout, _, err := runCommand(newRepairCommand(), nil, "--salvage", "-w", out, path)
+	require.NoError(t, err)
+	assert.Equal(t, path+": 5 packets written to "+out+", of 2 captures; 85 bytes skipped in 1 place; left as it is\n", stdout)
+	assert.Equal(t, "1 2 1 2 3", secondsIn(t, out))
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, damaged, b)
+	_, _, err = runCommand(newRepairCommand(), nil, "--salvage", "-w", out, path)
+	assert.ErrorContains(t, err, "nothing is ever overwritten")
+
+	nothing := writeTestFile(t, filepath.Join(dir, "nothing"), make([]byte, 1000))
+	none := filepath.Join(dir, "none.pcapng")
+	_, _, err = runCommand(newRepairCommand(), nil, "--salvage", "-w", none, nothing)
+	assert.ErrorContains(t, err, "nothing to salvage")
+	assert.NoFileExists(t, none)
+	for _, args := range [][]string{
+		{"--salvage", path},
+		{"-w", none, path},
+		{"--salvage", "--force", "-w", none, path},
+		{"--salvage", "-w", none, path, path},
+		{"--salvage", "-w", "x.pcap", path},
+	} {
+		_, _, err = runCommand(newRepairCommand(), nil, args...)
+		assert.Equal(t, exitUsage, exitStatus(err), "%q", args)
+	}
+}

@@ -1,8 +1,9 @@
-// Package repair cuts a torn capture to its longest valid prefix, in place.
+// Package repair cuts a torn capture to its longest valid prefix, in place, and salvages the
+// packets of a damaged one into another file.
 //
 // What a crash or a full disk leaves behind the last whole record is cut: part of a record,
-// zeros, garbage. If whole records follow, the file is damaged and not torn: what follows
-// would be lost, and is cut only by force. Nothing else is ever changed.
+// zeros, garbage. If whole packets follow, of whatever capture, the file is damaged and not
+// torn: they would be lost, and are cut only by force. Nothing else is ever changed.
 package repair
 
 import (
@@ -10,8 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
+	"netcap/internal/damage"
 	"netcap/internal/input"
 	"netcap/pcapfile"
 )
@@ -24,18 +25,15 @@ type Result struct {
 	Reason  error // why; nil if it was whole
 }
 
-// DamageError says that a file is damaged in its middle. It was left as it is.
+// DamageError says that whole packets follow the damage in a file. It was left as it is.
 type DamageError struct {
-	Reason  error // what is wrong at the damage
-	Offset  int64 // where it is
-	Size    int64 // of the file
-	Packets int64 // before the damage
-	Whole   int64 // where a whole record follows
+	Size int64 // of the file
+	*damage.Judgement
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("damaged, and not torn: %v, but whole packets follow at offset %d; to cut the %d bytes from offset %d on would leave %d packets: --force does that",
-		e.Reason, e.Whole, e.Size-e.Offset, e.Offset, e.Packets)
+	return fmt.Sprintf("damaged, and not torn: %v, but %v: --salvage -w OUT writes all into another file; to cut the %d bytes from offset %d on would leave %d packets: --force does that",
+		e.Reason, e.Judgement, e.Size-e.End, e.End, e.Packets)
 }
 
 // Unwrap returns what is wrong.
@@ -102,66 +100,37 @@ func cut(f *os.File, st os.FileInfo, size int64) error {
 	return setTime(f, st.ModTime())
 }
 
-// find reads a file and says where it has to be cut.
-func find(f *os.File, size int64, force bool) (*Result, error) {
+// plain refuses a compressed file.
+func plain(f *os.File) error {
 	head := make([]byte, 16)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
-		return nil, err
+		return err
 	}
 	if method := input.CompressionOf(head[:n]); method != "" {
-		return nil, fmt.Errorf("it is compressed with %s: decompress it, and repair that", method)
+		return fmt.Errorf("it is compressed with %s: decompress it, and repair that", method)
 	}
-	in, err := pcapfile.NewReader(io.NewSectionReader(f, 0, size))
+	return nil
+}
+
+// find reads a file and says where it has to be cut.
+func find(f *os.File, size int64, force bool) (*Result, error) {
+	if err := plain(f); err != nil {
+		return nil, err
+	}
+	_, err := pcapfile.NewReader(io.NewSectionReader(f, 0, size))
 	if errors.Is(err, io.ErrUnexpectedEOF) || size == 0 {
 		return nil, fmt.Errorf("no packet is in it, the file ends in its header: nothing to repair")
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Offset: in.Offset()}
-	last := time.Time{}
-	for {
-		p, err := in.Next()
-		if err != nil {
-			r.Reason = err
-			break
-		}
-		// Zeros in a pcap file read as packets without length of 1970. A crash leaves
-		// such where the file's size was written and its data wasn't.
-		if in.Format() == pcapfile.PCAP && len(p.Data) == 0 && p.Length == 0 && p.Time.Unix() == 0 && p.Time.Nanosecond() == 0 {
-			continue
-		}
-		r.Packets++
-		r.Offset = in.Offset()
-		last = p.Time
-	}
-	var format *pcapfile.FormatError
-	var torn *pcapfile.TruncatedError
-	switch {
-	case r.Reason == io.EOF:
-		r.Reason = nil
-		if in.Format() == pcapfile.PCAPNG {
-			r.Offset = in.Offset() // what follows the last packet belongs to it
-		}
-		if r.Cut = size - r.Offset; r.Cut > 0 {
-			r.Reason = errors.New("nothing but zeros follows")
-		}
-		return r, nil
-	case !errors.As(r.Reason, &format) && !errors.As(r.Reason, &torn):
-		return nil, r.Reason
-	}
-	if in.Format() == pcapfile.PCAPNG {
-		r.Offset = in.Offset()
-	}
-	s := &scan{f: f, size: size, in: in, last: last}
-	whole, found, err := s.follows(torn)
+	j, err := damage.Judge(f, size)
 	if err != nil {
 		return nil, err
 	}
-	if found && !force {
-		return nil, &DamageError{Reason: r.Reason, Offset: r.Offset, Size: size, Packets: r.Packets, Whole: whole}
+	if j.Following > 0 && !force {
+		return nil, &DamageError{Size: size, Judgement: j}
 	}
-	r.Cut = size - r.Offset
-	return r, nil
+	return &Result{Packets: j.Packets, Offset: j.End, Cut: size - j.End, Reason: j.Reason}, nil
 }

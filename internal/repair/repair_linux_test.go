@@ -256,3 +256,100 @@ func TestRefused(t *testing.T) {
 	refused(dir, "no regular file")
 	refused(filepath.Join(dir, "missing"), "no such file")
 }
+
+// TestBugs refuses files of public bug reports: whole packets follow the damage. All of them
+// are salvaged, and capinfos counts as many.
+func TestBugs(t *testing.T) {
+	for name, want := range map[string]struct {
+		refused  string
+		salvaged repair.Salvaged
+	}{
+		"repair-cat-pcap.pcap":            {"whole packets follow at offset 6749 (50 of them, pcap, little-endian)", repair.Salvaged{Packets: 100, Captures: 2}},
+		"repair-torn-then-pcap.pcap":      {"whole packets follow at offset 6712 (50 of them, pcap, little-endian)", repair.Salvaged{Packets: 99, Captures: 2, Holes: 1, Skipped: 90}},
+		"repair-torn-then-section.pcapng": {"whole packets follow at offset 7611 (50 of them, pcapng, little-endian)", repair.Salvaged{Packets: 99, Captures: 2, Holes: 1, Skipped: 107}},
+		"repair-zeroed-sector.pcap":       {"whole packets follow at offset 78856 (196 of them, pcap, little-endian)", repair.Salvaged{Packets: 299, Captures: 1, Holes: 1, Skipped: 758}},
+		"repair-length-beyond-eof.pcap":   {"whole packets follow at offset 3417 (24 of them, pcap, little-endian)", repair.Salvaged{Packets: 49, Captures: 1, Holes: 1, Skipped: 143}},
+		"repair-bad-length-middle.pcap":   {"whole packets follow at offset 3417 (24 of them, pcap, little-endian)", repair.Salvaged{Packets: 49, Captures: 1, Holes: 1, Skipped: 143}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := os.ReadFile(filepath.Join(testenv.Corpus(t), "bugs", name))
+			require.NoError(t, err)
+			path := filepath.Join(t.TempDir(), name)
+			require.NoError(t, os.WriteFile(path, b, 0o600))
+			_, err = repair.File(path, false)
+			require.ErrorContains(t, err, want.refused)
+
+			var out bytes.Buffer
+			s, err := repair.Salvage(path, &out)
+			require.NoError(t, err)
+			assert.Equal(t, want.salvaged, *s)
+			now, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, b, now, "left as it is")
+			assert.EqualValues(t, s.Packets, packetsOf(t, out.Bytes()))
+			if s.Holes > 0 {
+				assert.Contains(t, out.String(), fmt.Sprintf("netcap repair: %d bytes at offset ", s.Skipped))
+			}
+			salvaged := path + ".pcapng"
+			require.NoError(t, os.WriteFile(salvaged, out.Bytes(), 0o600))
+			told, err := exec.Command(testenv.Program(t, "capinfos"), "-M", "-c", salvaged).CombinedOutput()
+			require.NoError(t, err, "%s", told)
+			assert.Regexp(t, fmt.Sprintf(`Number of packets: +%d\n`, s.Packets), string(told))
+			told, err = exec.Command(testenv.Program(t, "tcpdump"), "--count", "-r", salvaged).CombinedOutput()
+			require.NoError(t, err, "%s", told)
+			assert.Contains(t, string(told), fmt.Sprintf("%d packets", s.Packets))
+			again, err := repair.File(salvaged, false)
+			require.NoError(t, err)
+			assert.Zero(t, again.Cut, "what is salvaged is whole")
+		})
+	}
+}
+
+// TestSalvageDamage salvages captures with several holes, of both formats: the packets are those
+// that can be read of the parts, all options of pcapng included.
+func TestSalvageDamage(t *testing.T) {
+	for format, c := range captures(40) {
+		b := bytes.Clone(c.content)
+		for _, n := range []int{7, 19, 33} {
+			clear(b[record(c.content, n):][:20])
+		}
+		b = append(b, make([]byte, 1000)...)
+		path := filepath.Join(t.TempDir(), format)
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		var out bytes.Buffer
+		s, err := repair.Salvage(path, &out)
+		require.NoError(t, err)
+		assert.EqualValues(t, 37, s.Packets, format)
+		assert.EqualValues(t, 4, s.Holes, format)
+		want, got := frames(t, c.content), frames(t, out.Bytes())
+		want = append(append(append(want[:7:7], want[8:19]...), want[20:33]...), want[34:]...)
+		assert.Equal(t, want, got, format)
+		r, err := pcapfile.NewReader(bytes.NewReader(out.Bytes()))
+		require.NoError(t, err)
+		for err == nil {
+			_, err = r.Next()
+		}
+		var comments []string
+		for _, s := range r.Statistics() {
+			comments = append(comments, s.Comments...)
+		}
+		require.Len(t, comments, 4, format)
+		assert.Contains(t, comments[0], fmt.Sprintf("bytes at offset %d of %s were skipped here", record(c.content, 7), format))
+		assert.Contains(t, comments[3], "zeros stand where")
+	}
+	path := filepath.Join(t.TempDir(), "nothing")
+	require.NoError(t, os.WriteFile(path, make([]byte, 5000), 0o600))
+	_, err := repair.Salvage(path, &bytes.Buffer{})
+	assert.ErrorContains(t, err, "nothing to salvage")
+}
+
+// frames are the packets of a capture, with what is said of each.
+func frames(t testing.TB, content []byte) (all []string) {
+	t.Helper()
+	r, err := pcapfile.NewReader(bytes.NewReader(content))
+	require.NoError(t, err)
+	for p, err := r.Next(); err == nil; p, err = r.Next() {
+		all = append(all, fmt.Sprintf("%v %d %d %x", p.Time, p.Length, p.Flags, p.Data))
+	}
+	return all
+}
