@@ -306,7 +306,15 @@ func complete(f *report.FileInfo) string {
 	case f.Complete:
 		return "yes"
 	}
-	return fmt.Sprintf("no: %s bytes behind the last whole packet can't be read", comma(f.TruncatedBytes))
+	text := "no: " + printable.Text(f.Reason)
+	if f.TruncatedBytes > 0 {
+		text = fmt.Sprintf("no: %s bytes behind the last whole packet can't be read: %s", comma(f.TruncatedBytes), printable.Text(f.Reason))
+	}
+	if f.Following > 0 {
+		text += fmt.Sprintf("; whole packets among them: %s, from offset %d on (netcap repair --salvage -w OUT writes them too)",
+			comma(f.Following), f.FollowingOffset)
+	}
+	return text
 }
 
 func interfaceText(i report.Interface) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -100,6 +101,64 @@ func local(t *testing.T) {
 	before := time.Local
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = before })
+}
+
+// TestInfoOfDamage says of damaged files what is a packet, and what is wrong; list says the same.
+func TestInfoOfDamage(t *testing.T) {
+	bugs := filepath.Join(testenv.Corpus(t), "bugs")
+	for name, want := range map[string]struct {
+		packets, following int64
+		reason             string
+	}{
+		"zero-tail.pcap":                  {50, 0, "pcap record at offset 6749: zeros stand where a record should begin"},
+		"repair-cat-pcap.pcap":            {50, 50, "another capture begins at 6749"},
+		"repair-torn-then-pcap.pcap":      {49, 50, "cut short: other packets begin within it"},
+		"repair-zeroed-sector.pcap":       {103, 196, "zeros stand where a record should begin"},
+		"repair-torn-then-section.pcapng": {49, 50, "pcapng block at offset 7504"},
+		"section-v2-in-middle.pcapng":     {2, 0, "of version 2.0, which isn't known, and was passed over"},
+	} {
+		path := filepath.Join(bugs, name)
+		out, _, err := runCommand(newInfoCommand(), nil, "--json", path)
+		assert.Equal(t, want.reason != "" && !strings.Contains(name, "section-v2"), err != nil, name)
+		var infos []struct {
+			Packets   int64  `json:"packets"`
+			Complete  bool   `json:"complete"`
+			Reason    string `json:"reason"`
+			Following int64  `json:"following_packets"`
+			First     string `json:"first_packet"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(out), &infos))
+		require.Len(t, infos, 1)
+		i := infos[0]
+		assert.Equal(t, want.packets, i.Packets, name)
+		assert.Equal(t, want.following, i.Following, name)
+		assert.False(t, i.Complete, name)
+		assert.Contains(t, i.Reason, want.reason, name)
+		assert.NotContains(t, i.First, "1970", name)
+		text, _, _ := runCommand(newInfoCommand(), nil, path) //nolint:errcheck // as before
+		assert.Regexp(t, `Complete: +no: `, text, name)
+
+		_, stderr, err := runCommand(newReadCommand(), nil, path)
+		if want.following > 0 {
+			assert.ErrorContains(t, err, "whole packets follow at offset", "%s: %s", name, stderr)
+		}
+
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		dir := t.TempDir()
+		writeTestFile(t, filepath.Join(dir, "eth0-20261123T130405Z-000001"+filepath.Ext(name)), b)
+		out, _, err = runCommand(newListCommand(), nil, "--json", dir)
+		require.NoError(t, err)
+		var files []struct {
+			Packets       int64
+			State, Reason string
+		}
+		require.NoError(t, json.Unmarshal([]byte(out), &files))
+		require.Len(t, files, 1)
+		assert.Equal(t, want.packets, files[0].Packets, name)
+		assert.Equal(t, "suspect", files[0].State, name)
+		assert.Contains(t, files[0].Reason, want.reason, name)
+	}
 }
 
 // TestInfoOfCorpus prints a line for each file that can be read at all, and one

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"netcap/capture/filter"
 	"netcap/internal/input"
+	"netcap/internal/printable"
+	"netcap/internal/report"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -41,6 +44,9 @@ func newReading(cmd *cobra.Command, expression string, files int) *reading {
 // config is how a stream is opened for it.
 func (r *reading) config(p period) *input.Config {
 	return &input.Config{Stdin: r.failed.cmd.InOrStdin(), From: p.from, To: p.to, Ended: func(f *input.File) {
+		if text := report.PassedOver(f.Reader); text != "" {
+			fmt.Fprintf(r.failed.cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(f.Path), text)
+		}
 		if r.ended != nil {
 			r.ended(f)
 		}
@@ -65,7 +71,7 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 				return err
 			}
 			if !growing(err) {
-				r.failed.add(err)
+				r.failed.add(judged(err))
 			}
 			continue
 		}
@@ -112,6 +118,21 @@ func (r *reading) prepare(interfaces []*pcapfile.Interface) error {
 		}
 	}
 	return nil
+}
+
+// judged adds to the error of a damaged file what whole packets follow the damage: they weren't
+// read.
+func judged(err error) error {
+	var file *input.FileError
+	var format *pcapfile.FormatError
+	if !errors.As(err, &file) || !errors.As(err, &format) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	text := report.Following(file.Path)
+	if text == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s: netcap repair --salvage -w OUT writes them too", err, text)
 }
 
 // growing reports whether an error is that a capture is writing the file just now: what is

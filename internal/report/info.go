@@ -3,10 +3,13 @@ package report
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
+	"netcap/internal/damage"
 	"netcap/internal/input"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
@@ -58,6 +61,12 @@ type FileInfo struct {
 	// packet; TruncatedBytes are those behind the last one that is whole.
 	Complete       bool  `json:"complete"`
 	TruncatedBytes int64 `json:"truncated_bytes"`
+	// Reason is why the file isn't complete; empty if it is.
+	Reason string `json:"reason,omitempty"`
+	// Following are the whole packets behind the damage, other captures' included, and
+	// FollowingOffset is where they begin. Those of compressed files aren't looked for.
+	Following       int64 `json:"following_packets,omitempty"`
+	FollowingOffset int64 `json:"following_offset,omitempty"`
 	// BeingWritten is for the caller to say, who knows what is running: that a capture is
 	// still writing the file, which may be why it ends in the middle of a packet.
 	BeingWritten bool `json:"being_written"`
@@ -111,24 +120,88 @@ func Info(path string, cfg *InfoConfig) (*FileInfo, error) {
 	if cfg.Opened != nil {
 		cfg.Opened(f)
 	}
-	w := walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
-	if cfg.Top > 0 {
-		w.top = newTopCounter(cfg.Top)
-	}
+	w := newWalk(cfg)
 	err = w.run(f.Reader)
 	info := w.info(f.Reader)
-	info.Path, info.Compression = f.Path, f.Compression
 	if err != nil {
 		// A Reader stops at the first damage.
 		rest, restErr := f.Rest()
-		info.TruncatedBytes = rest
+		info.Reason, info.TruncatedBytes = err.Error(), rest
 		if restErr != nil && !errors.Is(err, restErr) {
 			err = errors.Join(err, restErr)
 		}
+		if f.Compression == input.None && f.Size() >= 0 && damaged(err) {
+			info, err = judge(info, err, f.Path, cfg)
+		}
 		err = FileError(f.Path, err)
 	}
-	info.Complete, info.BytesFile = err == nil, f.BytesRead()
+	info.Path, info.Compression = f.Path, f.Compression
+	if passed := PassedOver(f.Reader); err == nil && passed != "" {
+		info.Reason = passed
+	}
+	info.Complete, info.BytesFile = info.Reason == "", f.BytesRead()
 	return info, err
+}
+
+// judge says what follows the damage in a file. What a reader that had lost its place took for
+// packets isn't counted.
+func judge(info *FileInfo, err error, path string, cfg *InfoConfig) (*FileInfo, error) {
+	f, openErr := os.Open(path)
+	if openErr != nil {
+		return info, err // it has been deleted
+	}
+	defer f.Close()
+	size := info.BytesFile
+	if st, statErr := f.Stat(); statErr == nil {
+		size = st.Size()
+	}
+	j, judgeErr := damage.Judge(f, size)
+	if judgeErr != nil || j.Reason == nil {
+		return info, err // it has changed
+	}
+	if uint64(j.Packets) < info.Packets {
+		r, readErr := pcapfile.NewReader(io.NewSectionReader(f, 0, j.End))
+		if readErr != nil {
+			return info, err
+		}
+		w := newWalk(cfg)
+		if readErr := w.run(r); readErr != nil {
+			return info, err
+		}
+		info = w.info(r)
+	}
+	info.Reason, info.TruncatedBytes = j.Reason.Error(), size-j.End
+	info.Following, info.FollowingOffset = j.Following, j.At
+	return info, j.Reason
+}
+
+// Following says how many whole packets follow the damage in the file at a path, and where; "" if
+// none do, or it can't be told.
+func Following(path string) string {
+	j, err := damage.JudgeFile(path)
+	if err != nil {
+		return "" // standard input, or compressed
+	}
+	return j.String()
+}
+
+// PassedOver names the first section of a version that isn't known, which a Reader has passed
+// over; "" if there is none.
+func PassedOver(r *pcapfile.Reader) string {
+	for _, s := range r.Sections() {
+		if r.Format() == pcapfile.PCAPNG && s.Major != 1 {
+			return fmt.Sprintf("the section at offset %d is of version %d.%d, which isn't known, and was passed over", s.Offset, s.Major, s.Minor)
+		}
+	}
+	return ""
+}
+
+func newWalk(cfg *InfoConfig) *walk {
+	w := &walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
+	if cfg.Top > 0 {
+		w.top = newTopCounter(cfg.Top)
+	}
+	return w
 }
 
 // maxInterfaces bounds how many interfaces packets are counted for, each by
@@ -263,10 +336,14 @@ func (f *FileInfo) describe(r *pcapfile.Reader) {
 			f.Names = append(f.Names, name)
 		}
 	}
+	clear(told)
 	for _, s := range r.Statistics() {
 		for _, c := range s.Comments {
 			if g, ok := ledger.ParseComment(c); ok {
 				f.Gaps = append(f.Gaps, g)
+			} else if !told[c] { // of a hole, as repair notes it
+				told[c] = true
+				f.Comments = append(f.Comments, c)
 			}
 		}
 	}

@@ -43,7 +43,8 @@ type File struct {
 	Bytes       int64      `json:"bytes"`
 	Dropped     *uint64    `json:"dropped"` // packets that the capturing system had no room for
 	State       State      `json:"state"`
-	Held        bool       `json:"held"` // exempt from deletion
+	Reason      string     `json:"reason,omitempty"` // why it is suspect
+	Held        bool       `json:"held"`             // exempt from deletion
 
 	// Err says why the file could not be looked at.
 	Err error `json:"-"`
@@ -175,6 +176,7 @@ func (f *File) takeInfo(i *FileInfo) {
 	f.Bytes = max(f.Bytes, i.BytesFile)
 	switch {
 	case !i.Complete:
+		f.Reason = i.Reason
 	case i.closed || i.Format == pcapfile.PCAP.String():
 		f.State = Closed
 	default:
