@@ -28,6 +28,7 @@ type Section struct {
 	OS          string   // shb_os: the operating system
 	Application string   // shb_userappl: the program that wrote the section
 	Comments    []string // opt_comment
+	Options     []Option // all others
 
 	Offset       int64            // where the section begins in the file, in bytes
 	ByteOrder    binary.ByteOrder // of every number in the section
@@ -51,6 +52,10 @@ type Interface struct {
 	Addrs []netip.Prefix // if_IPv4addr and if_IPv6addr
 	MAC   []byte         // if_MACaddr: 6 bytes, or nil
 	Speed uint64         // if_speed in bits a second; 0: not said
+
+	// Options are all others: OptionEUI64 and what follows there, custom ones,
+	// and those of a form that the fields above can't take.
+	Options []Option
 
 	// FCSLen is if_fcslen as it stands in the file. The draft counts bits
 	// and shows 4 as an example; programs write bytes. For pcap it is the
@@ -95,6 +100,7 @@ type Statistics struct {
 	DroppedByOS        Counter // isb_osdrop: of the accepted, dropped by the operating system
 	Delivered          Counter // isb_usrdeliv: packets handed to the capturing program
 	Comments           []string
+	Options            []Option // all others
 }
 
 // InterfaceStatistics is an Interface Statistics Block as read.
@@ -107,11 +113,17 @@ type InterfaceStatistics struct {
 // Name is one record of a Name Resolution Block: an address and its names.
 type Name struct {
 	Addr  netip.Addr
+	MAC   []byte // an address of 6 or 8 bytes (EUI-48, EUI-64) in place of Addr
 	Names []string
+
+	// Options are those of the block: who told the names, and comments.
+	// AppendNames writes those of the first name.
+	Options []Option
 }
 
 // Custom is a Custom Block as read: bytes that the owner of a Private
-// Enterprise Number understands, options included.
+// Enterprise Number understands, options included. They are as they stand in
+// the file, in either byte order: so the draft has them copied.
 type Custom struct {
 	PEN      uint32
 	Data     []byte // a multiple of 4 bytes: the block does not say how much is padding

@@ -41,9 +41,11 @@ const (
 	optStatisticsDroppedByOS        = 7
 	optStatisticsDelivered          = 8
 
-	recordEnd  = 0
-	recordIPv4 = 1
-	recordIPv6 = 2
+	recordEnd   = 0
+	recordIPv4  = 1
+	recordIPv6  = 2
+	recordEUI48 = 3
+	recordEUI64 = 4
 )
 
 // maxOption is the longest value of an option, in bytes.

@@ -77,6 +77,8 @@ func (r *Reader) nextPacketBlock() error {
 			r.readNames(body)
 		case blockCustom, blockCustomLocal:
 			r.readCustom(typ, body)
+		default:
+			r.holdBlock(typ, body)
 		}
 		if err != nil {
 			return err
@@ -229,6 +231,8 @@ func (r *Reader) nextSection() (passed bool, err error) {
 			s.OS = r.keepString(value)
 		case optSectionApplication:
 			s.Application = r.keepString(value)
+		default:
+			s.Options = r.keepOption(s.Options, ofSection, code, value)
 		}
 	}
 	r.ng.section = s
@@ -350,17 +354,22 @@ func (r *Reader) setData(b []byte, capLen, length uint32) error {
 	return nil
 }
 
-// maxPacketComments bounds the memory that the comments of one packet take.
+// maxPacketComments bounds the memory that the comments of one packet take, and
+// that its other options take.
 const maxPacketComments = 1000
 
 // readPacketOptions reads what it can: damaged options don't cost the packet.
 func (r *Reader) readPacketOptions(b []byte) {
 	p := &r.packet
+	kept := r.options[:0]
 	options := optionList{b, r.big}
 	for {
 		code, value, ok, _ := options.next()
 		switch {
 		case !ok:
+			if len(kept) > 0 {
+				r.options, p.Options = kept, kept
+			}
 			return
 		case code == optComment:
 			if len(p.Comments) < maxPacketComments {
@@ -370,6 +379,10 @@ func (r *Reader) readPacketOptions(b []byte) {
 			p.Flags = Flags(r.big.uint32(value))
 		case code == optPacketDropped && len(value) == 8:
 			p.Dropped = Count(r.big.uint64(value))
+		default:
+			if len(kept) < maxPacketComments {
+				kept = append(kept, r.big.option(ofPacket, code, value))
+			}
 		}
 	}
 }

@@ -75,11 +75,11 @@ func AppendPacket(dst []byte, id uint32, ns int64, data []byte, length uint32, f
 
 // AppendPacketOptions is AppendPacket for packets that have options: beside
 // flags, how many packets were lost before this one (epb_dropcount, unless it
-// is unknown), and comments.
-func AppendPacketOptions(dst []byte, id uint32, ns int64, data []byte, length uint32, flags Flags, dropped Counter, comments []string) []byte {
+// is unknown), comments, and others.
+func AppendPacketOptions(dst []byte, id uint32, ns int64, data []byte, length uint32, flags Flags, dropped Counter, comments []string, others ...Option) []byte {
 	at := len(dst)
 	dst = AppendPacket(dst, id, ns, data, length, 0)
-	if flags == 0 && !dropped.Known && len(comments) == 0 {
+	if flags == 0 && !dropped.Known && len(comments) == 0 && len(others) == 0 {
 		return dst
 	}
 	dst = dst[:len(dst)-trailerSize]
@@ -90,6 +90,7 @@ func AppendPacketOptions(dst []byte, id uint32, ns int64, data []byte, length ui
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(flags))
 	}
 	dst = appendCounter(dst, optPacketDropped, dropped)
+	dst = appendOptions(dst, others)
 	dst = endOptions(dst, mark)
 	return endBlock(dst, at)
 }
@@ -122,6 +123,7 @@ func AppendSection(dst []byte, s *Section) []byte {
 	dst = appendStringOption(dst, optSectionHardware, s.Hardware)
 	dst = appendStringOption(dst, optSectionOS, s.OS)
 	dst = appendStringOption(dst, optSectionApplication, s.Application)
+	dst = appendOptions(dst, s.Options)
 	dst = endOptions(dst, mark)
 	return endBlock(dst, at)
 }
@@ -158,6 +160,7 @@ func AppendInterface(dst []byte, i *Interface) []byte {
 		dst = appendByteOption(dst, optInterfaceFCSLen, byte(i.FCSLen))
 	}
 	dst = appendStringOption(dst, optInterfaceHardware, i.Hardware)
+	dst = appendOptions(dst, i.Options)
 	dst = endOptions(dst, mark)
 	return endBlock(dst, at)
 }
@@ -184,6 +187,7 @@ func AppendStatistics(dst []byte, id uint32, ns int64, s *Statistics) []byte {
 	dst = appendCounter(dst, optStatisticsFilterAccepted, s.FilterAccepted)
 	dst = appendCounter(dst, optStatisticsDroppedByOS, s.DroppedByOS)
 	dst = appendCounter(dst, optStatisticsDelivered, s.Delivered)
+	dst = appendOptions(dst, s.Options)
 	dst = endOptions(dst, mark)
 	return endBlock(dst, at)
 }
@@ -191,7 +195,7 @@ func AppendStatistics(dst []byte, id uint32, ns int64, s *Statistics) []byte {
 // AppendNames appends a Name Resolution Block to dst. A name with no address,
 // an address with no name, names with a NUL in them, and what makes a record
 // longer than 65,535 bytes are left out, as is what follows once the block has
-// reached 1 MiB.
+// reached 1 MiB. The block's options are those of the first name.
 func AppendNames(dst []byte, names []Name) []byte {
 	dst, at := beginBlock(dst, blockNames)
 	for i := range names {
@@ -201,14 +205,18 @@ func AppendNames(dst []byte, names []Name) []byte {
 		dst = appendName(dst, &names[i])
 	}
 	dst = append(dst, 0, 0, 0, 0) // nrb_record_end
+	if mark := len(dst); len(names) > 0 {
+		dst = appendOptions(dst, names[0].Options)
+		dst = endOptions(dst, mark)
+	}
 	return endBlock(dst, at)
 }
 
 // AppendCustom appends a Custom Block to dst: data that only the owner of the
 // Private Enterprise Number pen understands. The data is padded with zeros to
 // a multiple of 4 bytes and its own length is not recorded. A program that
-// rewrites the file keeps the block only if it is copyable. More than
-// 1 MiB of data is cut to that. Mind that Wireshark and tshark show the block
+// rewrites the file keeps the block only if it is copyable. Data is cut to what
+// a Reader takes, 16 MiB but for 16 bytes. Mind that Wireshark and tshark show the block
 // as one more record, without a time, and count it as such.
 func AppendCustom(dst []byte, pen uint32, data []byte, copyable bool) []byte {
 	typ := uint32(blockCustom)
@@ -217,7 +225,7 @@ func AppendCustom(dst []byte, pen uint32, data []byte, copyable bool) []byte {
 	}
 	dst, at := beginBlock(dst, typ)
 	dst = binary.LittleEndian.AppendUint32(dst, pen)
-	data = data[:min(len(data), 1<<20)]
+	data = data[:min(len(data), maxBlock-minBlock-4)]
 	dst = append(dst, data...)
 	dst = appendPadding(dst, len(data))
 	return endBlock(dst, at)
@@ -249,6 +257,12 @@ func appendName(dst []byte, n *Name) []byte {
 		typ = recordIPv4
 	}
 	addr := n.Addr.Unmap().AsSlice()
+	switch len(n.MAC) {
+	case 6:
+		typ, addr = recordEUI48, n.MAC
+	case 8:
+		typ, addr = recordEUI64, n.MAC
+	}
 	at := len(dst)
 	dst = appendOptionHeader(dst, typ, 0)
 	dst = append(dst, addr...)

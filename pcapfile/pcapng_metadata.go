@@ -43,6 +43,9 @@ func (r *Reader) readInterface(body []byte) error {
 func (r *Reader) readInterfaceOptions(i *Interface, b []byte) error {
 	options := optionList{b, r.big}
 	var resolutions, offsets int
+	other := func(code uint16, value []byte) {
+		i.Options = r.keepOption(i.Options, ofInterface, code, value)
+	}
 	for {
 		code, value, ok, torn := options.next()
 		if torn {
@@ -59,16 +62,22 @@ func (r *Reader) readInterfaceOptions(i *Interface, b []byte) error {
 		case optInterfaceDescription:
 			i.Description = r.keepString(value)
 		case optInterfaceIPv4, optInterfaceIPv6:
-			if p := decodePrefix(value); p.IsValid() && r.keep(nameCost) {
+			if p := decodePrefix(value); !p.IsValid() {
+				other(code, value)
+			} else if r.keep(nameCost) {
 				i.Addrs = append(i.Addrs, p)
 			}
 		case optInterfaceMAC:
 			if len(value) == 6 {
 				i.MAC = bytes.Clone(value)
+			} else {
+				other(code, value)
 			}
 		case optInterfaceSpeed:
 			if len(value) == 8 {
 				i.Speed = r.big.uint64(value)
+			} else {
+				other(code, value)
 			}
 		case optInterfaceResolution:
 			if resolutions++; len(value) != 1 || resolutions > 1 {
@@ -78,12 +87,17 @@ func (r *Reader) readInterfaceOptions(i *Interface, b []byte) error {
 		case optInterfaceFilter:
 			if len(value) > 1 && value[0] == 0 {
 				i.Filter = r.keepString(value[1:])
+			} else {
+				other(code, value)
 			}
 		case optInterfaceOS:
 			i.OS = r.keepString(value)
 		case optInterfaceFCSLen:
 			if len(value) == 1 {
 				i.FCSLen = int(value[0])
+			}
+			if i.FCSLen <= 0 { // which AppendInterface takes for nothing said
+				other(code, value)
 			}
 		case optInterfaceOffset:
 			if offsets++; len(value) != 8 || offsets > 1 {
@@ -92,6 +106,8 @@ func (r *Reader) readInterfaceOptions(i *Interface, b []byte) error {
 			i.TimestampOffset = int64(r.big.uint64(value))
 		case optInterfaceHardware:
 			i.Hardware = r.keepString(value)
+		default:
+			other(code, value)
 		}
 	}
 }
@@ -136,6 +152,9 @@ func (r *Reader) readStatistics(body []byte) {
 			s.Comments = r.addComment(s.Comments, value)
 			continue
 		}
+		if code > optStatisticsDelivered {
+			s.Options = r.keepOption(s.Options, ofStatistics, code, value)
+		}
 		if len(value) != 8 {
 			continue
 		}
@@ -172,24 +191,34 @@ func (r *Reader) readStatistics(body []byte) {
 // whole.
 func (r *Reader) readNames(body []byte) {
 	records := optionList{body, r.big} // records look like options
+	options := r.nameOptions(body)
 	for {
 		typ, value, ok, _ := records.next()
 		if !ok {
 			return
 		}
-		size := 4
+		size := 0
 		switch typ {
 		case recordIPv4:
+			size = 4
 		case recordIPv6:
 			size = 16
+		case recordEUI48:
+			size = 6
+		case recordEUI64:
+			size = 8
 		default:
 			continue
 		}
 		if len(value) < size {
 			continue
 		}
-		addr, _ := netip.AddrFromSlice(value[:size])
-		n := Name{Addr: addr}
+		n := Name{Options: options}
+		if typ == recordEUI48 || typ == recordEUI64 {
+			n.MAC = bytes.Clone(value[:size])
+		} else {
+			n.Addr, _ = netip.AddrFromSlice(value[:size])
+		}
 		for name := range bytes.SplitSeq(value[size:], []byte{0}) {
 			if len(name) == 0 {
 				continue
@@ -198,9 +227,32 @@ func (r *Reader) readNames(body []byte) {
 				n.Names = append(n.Names, string(name))
 			}
 		}
-		if len(n.Names) > 0 && r.keep(nameCost) {
+		switch {
+		case len(n.Names) == 0 || !r.keep(nameCost):
+		case n.MAC != nil:
+			r.macNames = append(r.macNames, n)
+		default:
 			r.names = append(r.names, n)
 		}
+	}
+}
+
+// nameOptions reads the options behind the records of a Name Resolution Block.
+func (r *Reader) nameOptions(body []byte) (kept []Option) {
+	records := optionList{body, r.big}
+	for ok := true; ok; {
+		body = records.rest
+		if _, _, ok, _ = records.next(); !ok && (len(body) < 4 || r.big.uint16(body) != recordEnd) {
+			return nil
+		}
+	}
+	options := optionList{body[4:], r.big}
+	for {
+		code, value, ok, _ := options.next()
+		if !ok {
+			return kept
+		}
+		kept = r.keepOption(kept, ofNames, code, value)
 	}
 }
 

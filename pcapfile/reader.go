@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Packet is a packet as read from a file. The Packet, its Data and its
-// Comments belong to the Reader and are valid until its next Next.
+// Packet is a packet as read from a file. The Packet, its Data, Comments and
+// Options belong to the Reader and are valid until its next Next.
 type Packet struct {
 	Time    time.Time // UTC, of the years 0 to 9999; the zero Time if HasTime is false
 	HasTime bool      // false for a pcapng Simple Packet Block, which has no timestamp
@@ -22,6 +22,7 @@ type Packet struct {
 	Flags    Flags
 	Dropped  Counter // packets lost since the one before it on the same interface
 	Comments []string
+	Options  []Option // all others that it has; they and their values are the Reader's too
 
 	Offset int64 // of its record or block in the file
 }
@@ -54,9 +55,16 @@ type Reader struct {
 
 	statistics []InterfaceStatistics
 	names      []Name
+	macNames   []Name
 	custom     []Custom
 	room       int // bytes that may still be kept
 	overflowed bool
+
+	blocks       []Block // that nobody asked for yet
+	blockBytes   int
+	blocksMissed int
+
+	options []Option // of the last packet, whose memory the next one's take
 }
 
 // metadataLimit bounds what a Reader keeps beside packets, in bytes.
@@ -212,6 +220,9 @@ func (r *Reader) Statistics() []InterfaceStatistics { return r.statistics }
 
 // Names returns the records of the Name Resolution Blocks seen so far.
 func (r *Reader) Names() []Name { return r.names }
+
+// MACNames returns the names of hardware addresses seen so far.
+func (r *Reader) MACNames() []Name { return r.macNames }
 
 // Custom returns the Custom Blocks seen so far.
 func (r *Reader) Custom() []Custom { return r.custom }

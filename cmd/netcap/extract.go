@@ -46,10 +46,12 @@ passcodes, become zeros; handshakes, commands, lengths, times and what TCP did r
 right checksums are right. AE titles, UIDs, error comments and addresses stay. On any port,
 what can't be told from a data set is overwritten too, as in connections whose beginning
 is missing; other protocols, DICOMweb in HTTP among them, stay as they are: leave them
-out by a filter.
+out by a filter. Decryption secrets, journal entries, hashes of packets, and what only a
+vendor or nobody understands are left out of the copy.
 
 OUT is pcapng or pcap by its extension, else the format of what is read; - is standard
-output. Nothing is ever overwritten. At the end netcap says whether the ledger knows of
+output. Nothing is ever overwritten. What the captures say beside their packets is kept;
+what can't be is said. At the end netcap says whether the ledger knows of
 packets that are missing in that interval. It runs at the lowest priority: a capture comes
 first.`,
 		Example: `  sudo netcap extract docker0 --from 14:00 --to 14:05 -w ticket42.pcapng
@@ -186,7 +188,10 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	if w := window(p); w != "" {
 		text += ", " + w
 	}
-	if path != "-" {
+	switch {
+	case e.discarded:
+		text += ": nothing is written"
+	case path != "-":
 		st, err := os.Stat(path)
 		if err != nil {
 			return err
@@ -195,6 +200,9 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	}
 	if e.scrub {
 		text += "; " + overwritten(&e.scrubbed)
+	}
+	if e.lost != "" {
+		text += "; " + e.lost
 	}
 	if e.interrupted {
 		text = "interrupted: not all of it: " + text

@@ -60,7 +60,9 @@ name for, that of a container perhaps, is printed as that name, unless -n is giv
 --names others are looked up.
 
 With -f files that are still being written are followed, and so is a set when it goes on
-to its next file. With -w packets go into a file instead of being printed.
+to its next file. With -w packets go into a file instead of being printed, with what is
+said beside them: names, comments, decryption secrets and so on. What the file can't keep of
+that, pcap most of it, is said.
 
 T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. On a terminal there are
 colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER, or less.
@@ -230,6 +232,9 @@ func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *readin
 	w := &writing{command: "read", path: o.write, format: o.format, whole: whole, live: o.follow || o.write == "-"}
 	if err := w.run(ctx, cmd, r); err != nil {
 		return err
+	}
+	if w.lost != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(o.write), w.lost)
 	}
 	if w.interrupted && !o.follow { // which has no other end
 		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(o.write), countOf(w.packets, "packet"))

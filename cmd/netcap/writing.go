@@ -28,15 +28,17 @@ type writing struct {
 	scrub   bool   // data sets of DICOM are overwritten
 	took    func(*input.File)
 
-	packets     int64 // that were written
-	interrupted bool  // before all of them were
+	packets     int64  // that were written
+	interrupted bool   // before all of them were
+	discarded   bool   // there is no file: what was to be read failed before the first packet
+	lost        string // what the captures said and the file doesn't
 	scrubbed    scrub.Stats
 }
 
 var errInterrupted = errors.New("interrupted")
 
-// run writes all packets, or as many as there are until ctx is done. If that fails, there
-// is no file.
+// run writes all packets, or as many as there are until ctx is done. If that fails, or
+// reading did before the first packet, there is no file.
 func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err error) {
 	open := r.stream.Open()
 	kept := pcapfile.PCAPNG
@@ -59,16 +61,25 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 		}
 		to = file
 	}
-	out := rewrite.New(to, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole})
+	out := rewrite.New(to, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole, Scrub: w.scrub})
 	r.ended = out.Ended
 
 	done := func() {}
 	if !w.live {
 		done = showProgress(w.command, r.stream.Progress)
 	}
-	err = errors.Join(w.copy(ctx, r, out), out.Close())
-	done()
+	err = w.copy(ctx, r, out)
 	w.packets = out.Packets()
+	if w.discarded = err == nil && w.packets == 0 && r.failed.err != nil; w.discarded {
+		done()
+		if w.path == "-" {
+			return nil
+		}
+		return file.Discard()
+	}
+	err = errors.Join(err, out.Close())
+	done()
+	w.lost = out.Lost()
 	if w.path == "-" {
 		return err
 	}

@@ -98,7 +98,7 @@ func (l *Lines) Print(number int64, p *pcapfile.Packet) error {
 	b.numbers = append(b.numbers, number)
 	kept := &b.packets[len(b.packets)-1]
 	kept.Data = b.data[start:len(b.data):len(b.data)] // an earlier array keeps earlier packets
-	kept.Comments = nil                               // the reader's
+	kept.Comments, kept.Options = nil, nil            // the reader's
 	if p.HasTime {
 		if l.first.IsZero() {
 			l.first = p.Time

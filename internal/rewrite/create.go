@@ -48,6 +48,15 @@ func (f *File) End(err error) error {
 	return errors.Join(err, f.dir.Close())
 }
 
+// Discard closes and removes the file: nothing is to be written after all.
+func (f *File) Discard() error {
+	err := f.Close()
+	if f.dir == nil {
+		return err
+	}
+	return errors.Join(err, f.dir.Remove(filepath.Base(f.Name())), f.dir.Close())
+}
+
 // Create creates a file to write a capture to, for its owner alone; - is stdout. Nothing
 // that exists is overwritten, and no terminal is written to.
 func Create(path string, stdout *os.File) (*File, error) {

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"encoding/binary"
+	"math"
 
 	"netcap/internal/input"
 	"netcap/pcapfile"
@@ -13,6 +14,9 @@ const (
 	snapLen      = 256 << 10
 	largeSnapLen = 128 << 20
 )
+
+// maxPCAPTime is the last second that a pcap file has, in nanoseconds since the epoch.
+const maxPCAPTime = math.MaxUint32*1_000_000_000 + 999_999_999
 
 // beginPCAP writes the file header. The times are in nanoseconds if those of any file are
 // finer than microseconds.
@@ -49,4 +53,70 @@ func (w *Writer) beginPCAP(files []*input.File, f *input.File, p *pcapfile.Packe
 		field := w.buf[at+20:]
 		binary.LittleEndian.PutUint32(field, uint32(w.linkType)|1<<26|uint32(fcs/2)<<28)
 	}
+}
+
+// leavePacket counts what a packet has that pcap has no place for.
+func (w *Writer) leavePacket(p *pcapfile.Packet) {
+	if p.Flags != 0 {
+		w.losses.lose(packetFlags, noPlace, 1)
+	}
+	if p.Dropped.Known {
+		w.losses.lose(dropCount, noPlace, 1)
+	}
+	w.losses.lose(comment, noPlace, len(p.Comments))
+	w.leaveOptions(p.Options, true)
+}
+
+// leaveOptions counts options that pcap has no place for.
+func (w *Writer) leaveOptions(options []pcapfile.Option, packet bool) {
+	for i := range options {
+		what := otherOption
+		switch {
+		case options[i].Custom():
+			what = customOption
+		case packet && options[i].Code == pcapfile.OptionHash:
+			what = packetHash
+		}
+		w.losses.lose(what, noPlace, 1)
+	}
+}
+
+// leaveFile counts what a file says beside its packets: pcap has no place for that.
+func (w *Writer) leaveFile(f *input.File) {
+	blocks, missed := f.Blocks()
+	w.losses.lose(unknownBlock, noPlace, missed)
+	for i := range blocks {
+		why := noPlace
+		if w.cfg.Scrub {
+			why = confidential
+		}
+		w.losses.lose(thingOf(&blocks[i]), why, 1)
+	}
+	w.losses.lose(name, noPlace, len(f.Names())+len(f.MACNames()))
+	w.losses.lose(customBlock, noPlace, len(f.Custom()))
+	if f.Format() == pcapfile.PCAP {
+		return
+	}
+	for _, s := range f.Sections() {
+		w.losses.lose(comment, noPlace, len(s.Comments))
+		w.leaveOptions(s.Options, false)
+	}
+	for _, i := range f.Interfaces() {
+		if said(i) {
+			w.losses.lose(description, noPlace, 1)
+		}
+		w.losses.lose(comment, noPlace, len(i.Comments))
+		w.leaveOptions(i.Options, false)
+	}
+	for _, s := range f.Statistics() {
+		w.losses.lose(statistics, noPlace, 1)
+		w.losses.lose(comment, noPlace, len(s.Comments))
+		w.leaveOptions(s.Options, false)
+	}
+}
+
+// said reports whether an interface is described by more than its link type.
+func said(i *pcapfile.Interface) bool {
+	return i.Name != "" || i.Description != "" || i.Filter != "" || i.Hardware != "" || i.OS != "" ||
+		len(i.Addrs) > 0 || i.MAC != nil || i.Speed != 0
 }

@@ -1,9 +1,12 @@
 package rewrite
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"netcap/internal/input"
@@ -20,6 +23,10 @@ type Config struct {
 	Files []*input.File
 	// Whole says that all packets of one file are written: then its statistics are too.
 	Whole bool
+	// Scrub says that the packets are scrubbed: what is no longer true of them, and what
+	// may tell what was in them, is left out. That is decryption secrets, entries of a
+	// journal, hashes, and what only a vendor or nobody understands.
+	Scrub bool
 }
 
 // A Writer writes a capture. It isn't for several goroutines.
@@ -50,11 +57,16 @@ type Writer struct {
 	common  uint32              // snap length of interfaces of several files
 	files   int                 // that were met
 	named   map[string]bool     // names that were written
+	kept    []pcapfile.Option   // of a block: memory
+
+	losses losses
 }
 
 // state is how much of a file is written.
 type state struct {
-	interfaces, names, custom int
+	interfaces, names, macNames, custom, statistics, sections int
+
+	said int // of all these, but for sections
 
 	ids  map[*pcapfile.Interface]uint32
 	used map[string]int // how many interfaces say the same
@@ -86,6 +98,10 @@ func New(out io.Writer, format pcapfile.Format, cfg *Config) *Writer {
 // Packets is how many were added.
 func (w *Writer) Packets() int64 { return w.packets }
 
+// Lost says, in a line for people, what the captures said beside the bytes of their packets
+// and the one written doesn't, once it is closed. It is "" if that is nothing.
+func (w *Writer) Lost() string { return w.losses.String() }
+
 // Add appends a packet of a file. A *LinkTypeError says that a pcap file can't hold it.
 func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 	if w.err != nil {
@@ -94,24 +110,27 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 	if !w.begun {
 		w.begin(f, p)
 	}
-	ns := int64(0)
-	if p.HasTime {
-		ns = pcapfile.UnixNano(p.Time)
-	}
 	if w.format == pcapfile.PCAP {
 		if p.Interface.LinkType != w.linkType {
 			return &LinkTypeError{w.first.Path, w.linkType, f.Path, p.Interface.LinkType}
 		}
-		w.buf = pcapfile.AppendRecord(w.buf, ns, p.Data, p.Length, w.nano)
+		if w.file != f {
+			w.file, w.state = f, w.stateOf(f)
+		}
+		w.leavePacket(p)
+		w.buf = pcapfile.AppendRecord(w.buf, w.time(p), p.Data, p.Length, w.nano)
 	} else {
 		id := w.meet(f, p.Interface)
 		switch {
-		case !p.HasTime && id == 0 && whole(p.Data, p.Length, w.snapLen[0]):
+		case !p.HasTime && whole(p.Data, p.Length, w.snapLen[id]):
+			w.makeFirst(f, p.Interface)
 			w.buf = pcapfile.AppendSimplePacket(w.buf, p.Data, p.Length)
-		case p.Comments == nil && !p.Dropped.Known:
-			w.buf = pcapfile.AppendPacket(w.buf, id, ns, p.Data, p.Length, p.Flags)
+		case p.Comments == nil && !p.Dropped.Known && p.Options == nil:
+			w.buf = pcapfile.AppendPacket(w.buf, id, w.time(p), p.Data, p.Length, p.Flags)
 		default:
-			w.buf = pcapfile.AppendPacketOptions(w.buf, id, ns, p.Data, p.Length, p.Flags, p.Dropped, p.Comments)
+			w.checkComments(p.Comments)
+			w.buf = pcapfile.AppendPacketOptions(w.buf, id, w.time(p), p.Data, p.Length, p.Flags, p.Dropped, p.Comments,
+				w.options(p.Options, f, p.Interface.Section, true)...)
 		}
 	}
 	w.packets++
@@ -119,6 +138,41 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 		return w.Flush()
 	}
 	return nil
+}
+
+// time is a packet's, in nanoseconds, or the nearest that the format has.
+func (w *Writer) time(p *pcapfile.Packet) int64 {
+	if !p.HasTime {
+		w.losses.changed[untimed]++
+		return 0
+	}
+	ns := pcapfile.UnixNano(p.Time)
+	pcap := w.format == pcapfile.PCAP
+	switch {
+	case ns < 0 || ns == math.MaxInt64 || pcap && ns > maxPCAPTime:
+		w.losses.changed[beyond]++
+	case pcap && !w.nano && ns%1000 != 0, p.Interface.Resolution.FinerThan(pcapfile.Nanoseconds):
+		w.losses.changed[coarser]++
+	}
+	return ns
+}
+
+// makeFirst makes an interface the first one, of another section if need be: a packet without
+// a time is always the first one's.
+func (w *Writer) makeFirst(f *input.File, i *pcapfile.Interface) {
+	if w.id == 0 {
+		return
+	}
+	again := w.section
+	again.Comments, again.Options = nil, nil
+	w.buf = pcapfile.AppendSection(w.buf, &again)
+	w.snapLen = w.snapLen[:0]
+	clear(w.ids)
+	for _, s := range w.states {
+		clear(s.ids)
+		clear(s.used)
+	}
+	w.iface, w.id = i, w.describe(f, i)
 }
 
 // whole reports whether data is as long as a reader of a block without that number infers.
@@ -131,20 +185,21 @@ func whole(data []byte, length, snapLen uint32) bool {
 
 // Ended takes what a file says behind its last packet. It suits input.Config.Ended.
 func (w *Writer) Ended(f *input.File) {
-	if w.format != pcapfile.PCAPNG || w.err != nil {
+	if w.err != nil {
+		return
+	}
+	if w.format == pcapfile.PCAP {
+		w.leaveFile(f)
+		delete(w.states, f)
+		w.file, w.state = nil, nil
 		return
 	}
 	if !w.begun {
 		w.begin(f, nil)
 	}
 	w.meet(f, nil)
-	if w.cfg.Whole {
-		s := w.stateOf(f)
-		for _, one := range f.Statistics() {
-			if id, ok := s.ids[one.Interface]; ok {
-				w.buf = pcapfile.AppendStatistics(w.buf, id, pcapfile.UnixNano(one.Time), &one.Statistics)
-			}
-		}
+	if f.Overflowed() {
+		w.losses.lose(beside, tooMuch, 1)
 	}
 	delete(w.states, f)
 	w.file, w.state, w.iface = nil, nil, nil
@@ -171,6 +226,12 @@ func (w *Writer) Close() error {
 			f = w.cfg.Files[0]
 		}
 		w.begin(f, nil)
+	}
+	if w.format == pcapfile.PCAP {
+		for f := range w.states { // not read to their end
+			w.leaveFile(f)
+		}
+		clear(w.states)
 	}
 	err := w.Flush()
 	if w.err == nil {
@@ -207,10 +268,19 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 		if w.section.OS != s.OS {
 			w.section.OS = ""
 		}
-		for _, s := range file.Sections() {
+		for n, s := range file.Sections() {
 			w.addComments(s.Comments)
+			for _, o := range w.options(s.Options, file, n, false) {
+				if !slices.ContainsFunc(w.section.Options, func(other pcapfile.Option) bool {
+					return o.Code == other.Code && bytes.Equal(o.Value, other.Value)
+				}) {
+					w.section.Options = append(w.section.Options, o)
+				}
+			}
 		}
+		w.stateOf(file).sections = len(file.Sections())
 	}
+	w.checkComments(w.section.Comments)
 	w.buf = pcapfile.AppendSection(w.buf, &w.section)
 	w.beginSnapLen(files)
 	if f != nil {
@@ -221,7 +291,6 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 // beginSnapLen finds a snap length for interfaces of several files: libpcap refuses a capture
 // in which they differ. It is that of all of them, or not less than any.
 func (w *Writer) beginSnapLen(files []*input.File) {
-	w.files = max(0, len(files)-1) // the first will be met
 	var all []uint32
 	for _, f := range files {
 		for _, i := range f.Interfaces() {
@@ -238,8 +307,12 @@ func (w *Writer) beginSnapLen(files []*input.File) {
 
 func (w *Writer) addComments(comments []string) {
 	for _, c := range comments {
-		if !slices.Contains(w.section.Comments, c) && len(w.section.Comments) < maxComments {
+		switch {
+		case slices.Contains(w.section.Comments, c):
+		case len(w.section.Comments) < maxComments:
 			w.section.Comments = append(w.section.Comments, c)
+		default:
+			w.losses.lose(comment, tooMuch, 1)
 		}
 	}
 }
@@ -264,17 +337,15 @@ func (w *Writer) meet(f *input.File, i *pcapfile.Interface) uint32 {
 		w.file, w.state, w.iface = f, w.stateOf(f), nil
 	}
 	s := w.state
-	if len(f.Interfaces()) != s.interfaces || len(f.Names()) != s.names || len(f.Custom()) != s.custom {
-		for _, i := range f.Interfaces()[s.interfaces:] {
-			w.describe(f, i)
-		}
-		w.appendNames(f.Names()[s.names:])
-		for _, c := range f.Custom()[s.custom:] {
-			if c.Copyable {
-				w.buf = pcapfile.AppendCustom(w.buf, c.PEN, c.Data, true)
-			}
-		}
-		s.interfaces, s.names, s.custom = len(f.Interfaces()), len(f.Names()), len(f.Custom())
+	if n := len(f.Interfaces()) + len(f.Names()) + len(f.MACNames()) + len(f.Custom()) + len(f.Statistics()); n != s.said {
+		s.said = n
+		w.say(f, s)
+	}
+	blocks, missed := f.Blocks()
+	w.losses.lose(unknownBlock, tooMuch, missed)
+	if len(f.Custom()) != s.custom || blocks != nil {
+		w.copyBlocks(blocks, f.Custom()[s.custom:])
+		s.custom = len(f.Custom())
 	}
 	if i == nil || i == w.iface {
 		return w.id
@@ -286,6 +357,123 @@ func (w *Writer) meet(f *input.File, i *pcapfile.Interface) uint32 {
 	w.iface, w.id = i, id
 	return id
 }
+
+// say writes what is new of what a file says between its packets.
+func (w *Writer) say(f *input.File, s *state) {
+	for _, i := range f.Interfaces()[s.interfaces:] {
+		w.describe(f, i)
+	}
+	s.interfaces = len(f.Interfaces())
+	if sections := f.Sections(); len(sections) > s.sections {
+		for n := s.sections; n < len(sections); n++ {
+			w.losses.lose(customOption, joined, len(w.options(sections[n].Options, f, n, false)))
+		}
+		s.sections = len(sections)
+	}
+	w.appendNames(f, f.Names()[s.names:])
+	w.appendNames(f, f.MACNames()[s.macNames:])
+	s.names, s.macNames = len(f.Names()), len(f.MACNames())
+	for n := s.statistics; n < len(f.Statistics()); n++ {
+		w.count(f, s, &f.Statistics()[n])
+	}
+	s.statistics = len(f.Statistics())
+}
+
+// count writes statistics, if they are of the packets that are written.
+func (w *Writer) count(f *input.File, s *state, one *pcapfile.InterfaceStatistics) {
+	if !w.cfg.Whole {
+		w.losses.lose(statistics, notOfThese, 1)
+		w.losses.lose(comment, notOfThese, len(one.Comments))
+		return
+	}
+	id, ok := s.ids[one.Interface]
+	if !ok {
+		id = w.describe(f, one.Interface)
+	}
+	kept := one.Statistics
+	kept.Options = w.options(kept.Options, f, one.Interface.Section, false)
+	w.checkComments(kept.Comments)
+	w.buf = pcapfile.AppendStatistics(w.buf, id, pcapfile.UnixNano(one.Time), &kept)
+}
+
+// copyBlocks writes blocks that nobody here decodes, in the order of the file.
+func (w *Writer) copyBlocks(blocks []pcapfile.Block, custom []pcapfile.Custom) {
+	for len(blocks) > 0 || len(custom) > 0 {
+		if len(blocks) == 0 || len(custom) > 0 && custom[0].Offset < blocks[0].Offset {
+			w.copyCustom(&custom[0])
+			custom = custom[1:]
+			continue
+		}
+		w.copyBlock(&blocks[0])
+		blocks = blocks[1:]
+	}
+}
+
+func (w *Writer) copyBlock(b *pcapfile.Block) {
+	what := thingOf(b)
+	if w.cfg.Scrub {
+		w.losses.lose(what, confidential, 1)
+		return
+	}
+	var ok bool
+	if w.buf, ok = pcapfile.AppendBlock(w.buf, b); !ok {
+		w.losses.lose(what, otherByteOrder, 1)
+	}
+}
+
+func (w *Writer) copyCustom(c *pcapfile.Custom) {
+	switch {
+	case w.cfg.Scrub:
+		w.losses.lose(customBlock, confidential, 1)
+	case !c.Copyable:
+		w.losses.lose(customBlock, notForCopies, 1)
+	default:
+		w.buf = pcapfile.AppendCustom(w.buf, c.PEN, c.Data, true)
+	}
+}
+
+// options are those of a block that may be written, till they are asked for the next time.
+func (w *Writer) options(all []pcapfile.Option, f *input.File, section int, packet bool) []pcapfile.Option {
+	if len(all) == 0 {
+		return nil
+	}
+	big := section >= 0 && section < len(f.Sections()) && f.Sections()[section].ByteOrder == binary.BigEndian
+	w.kept = w.kept[:0]
+	for i := range all {
+		o := &all[i]
+		what := otherOption
+		if o.Custom() {
+			what = customOption
+		}
+		switch {
+		case w.cfg.Scrub && packet && o.Code == pcapfile.OptionHash:
+			w.losses.lose(packetHash, confidential, 1)
+		case w.cfg.Scrub && (o.Custom() || o.Unknown):
+			w.losses.lose(what, confidential, 1)
+		case !o.Copyable():
+			w.losses.lose(customOption, notForCopies, 1)
+		case o.Unknown && big:
+			w.losses.lose(otherOption, otherByteOrder, 1)
+		default:
+			w.kept = append(w.kept, *o)
+		}
+	}
+	return w.kept
+}
+
+// checkComments counts those that a block has no room for.
+func (w *Writer) checkComments(comments []string) {
+	room := commentBytes
+	for n, c := range comments {
+		if room -= len(c) + 8; room < 0 {
+			w.losses.lose(comment, tooMuch, len(comments)-n)
+			return
+		}
+	}
+}
+
+// commentBytes is what the comments of a block may take, as pcapfile writes them.
+const commentBytes = 256 << 10
 
 // describe gives an interface a number: that of one that says the same in another file, or
 // the next.
@@ -308,7 +496,8 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 	if w.files > 1 && (w.common == 0 || described.SnapLen != 0 && described.SnapLen < w.common) {
 		described.SnapLen = w.common
 	}
-	s := w.state
+	s := w.stateOf(f)
+	described.Options = w.options(i.Options, f, i.Section, false)
 	at := len(w.buf)
 	w.buf = pcapfile.AppendInterface(w.buf, &described)
 	key := string(w.buf[at:])
@@ -319,6 +508,7 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 		s.ids[i] = w.ids[key][n]
 		return s.ids[i]
 	}
+	w.checkComments(described.Comments)
 	id := uint32(len(w.snapLen))
 	w.snapLen = append(w.snapLen, described.SnapLen)
 	w.ids[key] = append(w.ids[key], id)
@@ -327,12 +517,15 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 }
 
 // appendNames writes names that weren't written before: each file of a set has them.
-func (w *Writer) appendNames(names []pcapfile.Name) {
+func (w *Writer) appendNames(f *input.File, names []pcapfile.Name) {
 	var fresh []pcapfile.Name
 	for _, n := range names {
-		key := n.Addr.String()
+		key := n.Addr.String() + string(n.MAC)
 		for _, name := range n.Names {
 			key += "\x00" + name
+		}
+		for _, o := range n.Options {
+			key += fmt.Sprintf("\x00%d\x00%s", o.Code, o.Value)
 		}
 		if w.named[key] {
 			continue
@@ -343,9 +536,24 @@ func (w *Writer) appendNames(names []pcapfile.Name) {
 		fresh = append(fresh, n)
 	}
 	const most = 1000 // a block
-	for block := range slices.Chunk(fresh, most) {
-		w.buf = pcapfile.AppendNames(w.buf, block)
+	for len(fresh) > 0 {
+		n := 1
+		for n < min(most, len(fresh)) && sameBlock(&fresh[0], &fresh[n]) {
+			n++
+		}
+		if w.cfg.Scrub {
+			w.losses.lose(otherOption, confidential, len(fresh[0].Options))
+			fresh[0].Options = nil
+		}
+		fresh[0].Options = w.options(fresh[0].Options, f, len(f.Sections())-1, false)
+		w.buf = pcapfile.AppendNames(w.buf, fresh[:n])
+		fresh = fresh[n:]
 	}
+}
+
+// sameBlock reports whether two names have the options of the same block, or none.
+func sameBlock(a, b *pcapfile.Name) bool {
+	return len(a.Options) == len(b.Options) && (len(a.Options) == 0 || &a.Options[0] == &b.Options[0])
 }
 
 // LinkTypeError says that packets begin with different headers, and can't be in one pcap

@@ -59,6 +59,10 @@ func (s *Scrubber[T]) Add(p *pcapfile.Packet, tag T) error {
 	h := held[T]{packet: *p, place: at, tag: tag, since: s.now}
 	h.packet.Data = bytes.Clone(p.Data)
 	h.packet.Comments = slices.Clone(p.Comments)
+	h.packet.Options = slices.Clone(p.Options)
+	for i := range h.packet.Options {
+		h.packet.Options[i].Value = bytes.Clone(h.packet.Options[i].Value)
+	}
 	h.place.checksums = slices.Clone(at.checksums)
 	s.held.push(h)
 	return s.release()
