@@ -186,7 +186,7 @@ func printInfo(w io.Writer, f *report.FileInfo) error {
 	if text := chart(f.Rate); text != "" {
 		line("Over time", "%s", text)
 	}
-	line("Dropped", "%s", orUnknown(f.Dropped))
+	line("Dropped", "%s", droppedText(f))
 	line("Time order", "%s", map[bool]string{true: "strict", false: "not strict: a packet is earlier than the one before"}[f.StrictlyTimeOrdered])
 	line("Complete", "%s", complete(f))
 	for _, g := range f.Gaps {
@@ -323,7 +323,21 @@ func interfaceText(i report.Interface) string {
 		text = printable.Text(i.Name)
 	}
 	text += fmt.Sprintf(", %s, snapshot length %s, %s packets", i.LinkType, snapshotLength(i.SnapshotLength), comma(i.Packets))
-	if i.Dropped != nil {
+	for _, c := range []struct {
+		n    *uint64
+		what string
+	}{
+		{i.Received, "received"},
+		{i.DroppedByInterface, "dropped by the interface"},
+		{i.FilterAccepted, "accepted by the filter"},
+		{i.DroppedByOS, "dropped by the system"},
+		{i.Delivered, "delivered"},
+	} {
+		if c.n != nil {
+			text += fmt.Sprintf(", %s %s", comma(*c.n), c.what)
+		}
+	}
+	if i.Dropped != nil && i.DroppedByInterface == nil && i.DroppedByOS == nil {
 		text += fmt.Sprintf(", %s dropped", comma(*i.Dropped))
 	}
 	if i.Filter != "" {
@@ -381,9 +395,20 @@ func orNone(s string) string {
 	return s
 }
 
-func orUnknown(n *uint64) string {
-	if n == nil {
+// droppedText is how many packets were dropped, and where.
+func droppedText(f *report.FileInfo) string {
+	if f.Dropped == nil {
 		return "not recorded"
 	}
-	return comma(*n) + " packets"
+	text := comma(*f.Dropped) + " packets"
+	var device uint64
+	for _, i := range f.Interfaces {
+		if i.DroppedByInterface != nil {
+			device += *i.DroppedByInterface
+		}
+	}
+	if device > 0 {
+		text += fmt.Sprintf(", of these %s by the interface", comma(device))
+	}
+	return text
 }

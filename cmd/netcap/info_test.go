@@ -44,7 +44,7 @@ Over time:        |█`+strings.Repeat("▄", 40)+"█"+strings.Repeat("▄", 17
 Dropped:          2 packets
 Time order:       strict
 Complete:         yes
-Interface:        docker0, RAW, snapshot length 65536, 61 packets, 2 dropped
+Interface:        docker0, RAW, snapshot length 65536, 61 packets, 2 dropped by the system, 61 delivered
 Captured by:      netcap test
 `, out)
 

@@ -31,7 +31,10 @@ DIR. A word without a slash is a NAME if there is such a set.
 
 A file is open while a capture writes it, and closed once it is whole. After a crash it
 is suspect, since it may end in the middle of a packet, and recovered if it doesn't, or
-doesn't any more (see netcap repair). One on hold (see netcap hold) is marked so.`,
+doesn't any more (see netcap repair). One on hold (see netcap hold) is marked so.
+
+Compressed files aren't decompressed: their packets, times and drops are not known here,
+netcap info reads them.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
@@ -149,6 +152,7 @@ func printFiles(w io.Writer, files []report.File, paths bool) error {
 // A sum is what stands under a table of files.
 type sum struct {
 	files, unrecorded int
+	uncounted         int // files whose packets aren't known
 	bytes             int64
 	packets, dropped  uint64
 }
@@ -159,6 +163,8 @@ func (s *sum) add(bytes int64, packets, dropped *uint64) {
 	s.bytes += bytes
 	if packets != nil {
 		s.packets += *packets
+	} else {
+		s.uncounted++
 	}
 	if dropped == nil {
 		s.unrecorded++
@@ -168,7 +174,11 @@ func (s *sum) add(bytes int64, packets, dropped *uint64) {
 }
 
 func (s *sum) String() string {
-	text := fmt.Sprintf("%s, %s, %s packets, %s dropped", countFiles(s.files), rotate.Size(s.bytes), comma(s.packets), comma(s.dropped))
+	text := fmt.Sprintf("%s, %s, %s packets", countFiles(s.files), rotate.Size(s.bytes), comma(s.packets))
+	if s.uncounted > 0 {
+		text += fmt.Sprintf(" (not known of %s)", countFiles(s.uncounted))
+	}
+	text += fmt.Sprintf(", %s dropped", comma(s.dropped))
 	if s.unrecorded > 0 {
 		text += fmt.Sprintf(" (not recorded in %s)", countFiles(s.unrecorded))
 	}

@@ -39,7 +39,7 @@ func TestListCommand(t *testing.T) {
 		"closed   2026-11-23 13:04:05  2026-11-23 13:24:04    1,200        2  77 kB  docker0-20261123T130405Z-000001.pcapng",
 		"suspect  2026-11-23 13:04:05  2026-11-23 13:04:05        1        -  180 B  docker0-20261123T132405Z-000002.pcapng",
 		"suspect  -                    -                          -        -    0 B  x-20261123T132405Z-000001.pcapng",
-		"3 files, 77 kB, 1,201 packets, 2 dropped (not recorded in 2 files)",
+		"3 files, 77 kB, 1,201 packets (not known of 1 file), 2 dropped (not recorded in 2 files)",
 		"",
 	}, strings.Split(out, "\n"))
 

@@ -35,8 +35,8 @@ type FileInfo struct {
 	LastPacket  *time.Time `json:"last_packet"`
 	Duration    *float64   `json:"duration_seconds"`
 
-	// Dropped are the packets that the capturing system had no room for, nil
-	// if the file doesn't say.
+	// Dropped are the packets that interfaces and operating system had no room for: the
+	// sum of those of the interfaces. It is nil if the file doesn't say.
 	Dropped *uint64 `json:"dropped"`
 
 	// StrictlyTimeOrdered is false if a packet is earlier than the one before.
@@ -79,12 +79,22 @@ type FileInfo struct {
 // Interface is an interface that packets of a file were captured on. That of a
 // pcap file has no name.
 type Interface struct {
-	Name           string  `json:"name"`
-	LinkType       string  `json:"link_type"`
-	SnapshotLength uint32  `json:"snapshot_length"`
-	Filter         string  `json:"filter,omitempty"`
-	Packets        uint64  `json:"packets"`
-	Dropped        *uint64 `json:"dropped"`
+	Name           string `json:"name"`
+	LinkType       string `json:"link_type"`
+	SnapshotLength uint32 `json:"snapshot_length"`
+	Filter         string `json:"filter,omitempty"`
+	Packets        uint64 `json:"packets"` // in the file
+	// Dropped is DroppedByInterface and DroppedByOS together, as far as they are known; if
+	// the packets say that more were lost before them (epb_dropcount), it is that.
+	Dropped *uint64 `json:"dropped"`
+
+	// What the latest statistics say, each by itself, from the beginning of the capture on;
+	// nil is not said.
+	Received           *uint64 `json:"received"`          // isb_ifrecv
+	DroppedByInterface *uint64 `json:"dropped_interface"` // isb_ifdrop
+	FilterAccepted     *uint64 `json:"filter_accepted"`   // isb_filteraccept
+	DroppedByOS        *uint64 `json:"dropped_os"`        // isb_osdrop
+	Delivered          *uint64 `json:"delivered"`         // isb_usrdeliv: to the program that captured
 }
 
 // Name is an address and what it is called.
@@ -197,7 +207,7 @@ func PassedOver(r *pcapfile.Reader) string {
 }
 
 func newWalk(cfg *InfoConfig) *walk {
-	w := &walk{packets: make(map[*pcapfile.Interface]uint64), ordered: true}
+	w := &walk{packets: make(map[*pcapfile.Interface]uint64), lost: make(map[*pcapfile.Interface]uint64), ordered: true}
 	if cfg.Top > 0 {
 		w.top = newTopCounter(cfg.Top)
 	}
@@ -214,9 +224,8 @@ type walk struct {
 	packets               map[*pcapfile.Interface]uint64
 	first, last, previous time.Time
 	timed, ordered        bool
-	lost                  uint64 // epb_dropcount
-	lostKnown             bool
-	statistics            int // blocks before the last packet
+	lost                  map[*pcapfile.Interface]uint64 // epb_dropcount
+	statistics            int                            // blocks before the last packet
 	rate                  rateCounter
 	top                   *topCounter // nil if that is not wanted
 }
@@ -246,8 +255,9 @@ func (w *walk) add(p *pcapfile.Packet) {
 		w.top.add(p)
 	}
 	if p.Dropped.Known {
-		w.lost += p.Dropped.Value
-		w.lostKnown = true
+		if _, ok := w.lost[p.Interface]; ok || len(w.lost) < maxInterfaces {
+			w.lost[p.Interface] += p.Dropped.Value
+		}
 	}
 	if !p.HasTime {
 		return
@@ -285,19 +295,19 @@ func (w *walk) info(r *pcapfile.Reader) *FileInfo {
 	for _, t := range r.LinkTypes() {
 		f.LinkTypes = append(f.LinkTypes, t.String())
 	}
-	dropped := lastDropped(r.Statistics())
-	if len(dropped) == 0 && w.lostKnown {
-		f.Dropped = &w.lost
-	}
+	counters := lastCounters(r.Statistics())
 	unlimited := false
 	for _, i := range r.Interfaces() {
 		listed := Interface{
 			Name: i.Name, LinkType: i.LinkType.String(), SnapshotLength: i.SnapLen,
 			Filter: i.Filter, Packets: w.packets[i],
 		}
-		if n, ok := dropped[i]; ok {
+		listed.count(counters[i])
+		if n, ok := w.lost[i]; ok && (listed.Dropped == nil || n > *listed.Dropped) {
 			listed.Dropped = &n
-			f.Dropped = sum(f.Dropped, n)
+		}
+		if listed.Dropped != nil {
+			f.Dropped = sum(f.Dropped, *listed.Dropped)
 		}
 		f.Interfaces = append(f.Interfaces, listed)
 		f.SnapshotLength = max(f.SnapshotLength, i.SnapLen)
@@ -349,16 +359,55 @@ func (f *FileInfo) describe(r *pcapfile.Reader) {
 	}
 }
 
-// lastDropped takes the latest number of packets that the system dropped for
-// each interface that has one: such counters only grow.
-func lastDropped(all []pcapfile.InterfaceStatistics) map[*pcapfile.Interface]uint64 {
-	dropped := make(map[*pcapfile.Interface]uint64)
+// lastCounters takes the latest of each counter of each interface: they only grow.
+func lastCounters(all []pcapfile.InterfaceStatistics) map[*pcapfile.Interface]pcapfile.Statistics {
+	last := make(map[*pcapfile.Interface]pcapfile.Statistics)
 	for _, s := range all {
-		if s.DroppedByOS.Known {
-			dropped[s.Interface] = s.DroppedByOS.Value
+		l := last[s.Interface]
+		for _, c := range []struct {
+			to   *pcapfile.Counter
+			from pcapfile.Counter
+		}{
+			{&l.Received, s.Received},
+			{&l.DroppedByInterface, s.DroppedByInterface},
+			{&l.FilterAccepted, s.FilterAccepted},
+			{&l.DroppedByOS, s.DroppedByOS},
+			{&l.Delivered, s.Delivered},
+		} {
+			if c.from.Known {
+				*c.to = c.from
+			}
+		}
+		last[s.Interface] = l
+	}
+	return last
+}
+
+// count takes the counters of an interface.
+func (i *Interface) count(s pcapfile.Statistics) {
+	i.Received, i.FilterAccepted, i.Delivered = known(s.Received), known(s.FilterAccepted), known(s.Delivered)
+	i.DroppedByInterface, i.DroppedByOS = known(s.DroppedByInterface), known(s.DroppedByOS)
+	i.Dropped = dropped(s)
+}
+
+// dropped is how many packets statistics say were lost, on the interface and behind it: no
+// packet is counted at both. Programs differ in where they count: dumpcap has the kernel's
+// drops in isb_ifdrop.
+func dropped(s pcapfile.Statistics) (total *uint64) {
+	for _, c := range []pcapfile.Counter{s.DroppedByInterface, s.DroppedByOS} {
+		if c.Known {
+			total = sum(total, c.Value)
 		}
 	}
-	return dropped
+	return total
+}
+
+// known is a counter's value, or nil.
+func known(c pcapfile.Counter) *uint64 {
+	if !c.Known {
+		return nil
+	}
+	return &c.Value
 }
 
 // sum adds to a number that may be unknown.

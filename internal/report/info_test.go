@@ -66,12 +66,14 @@ func TestInfo(t *testing.T) {
 		"path": `+strconv.Quote(path)+`, "format": "pcapng", "compression": "none", "byte_order": "little-endian",
 		"link_types": ["EN10MB", "RAW"], "snapshot_length": 200, "packets": 3,
 		"interfaces": [
-			{"name": "eth0", "link_type": "EN10MB", "snapshot_length": 100, "filter": "tcp", "packets": 2, "dropped": 5},
-			{"name": "tun0", "link_type": "RAW", "snapshot_length": 200, "packets": 1, "dropped": 2}
+			{"name": "eth0", "link_type": "EN10MB", "snapshot_length": 100, "filter": "tcp", "packets": 2, "dropped": 105,
+				"received": null, "dropped_interface": 100, "filter_accepted": null, "dropped_os": 5, "delivered": 2},
+			{"name": "tun0", "link_type": "RAW", "snapshot_length": 200, "packets": 1, "dropped": 2,
+				"received": null, "dropped_interface": null, "filter_accepted": null, "dropped_os": 2, "delivered": 1}
 		],
 		"bytes_file": `+strconv.Itoa(len(content))+`, "bytes_data": 1630,
 		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:07.123456789Z",
-		"duration_seconds": 2, "dropped": 7, "strictly_time_ordered": false, "being_written": false, "complete": true, "truncated_bytes": 0,
+		"duration_seconds": 2, "dropped": 107, "strictly_time_ordered": false, "being_written": false, "complete": true, "truncated_bytes": 0,
 		"hardware": "", "os": "", "application": "netcap test", "comments": [], "names": [], "gaps": [],
 		"rate": {"start": "2026-11-23T13:04:05.123456789Z", "seconds": 0.016,
 			"packets": [1`+strings.Repeat(",0", 92)+`,1`+strings.Repeat(",0", 31)+`,1]}
@@ -89,7 +91,8 @@ func TestInfoEmpty(t *testing.T) {
 	assert.JSONEq(t, `{
 		"path": `+strconv.Quote(path)+`, "format": "pcap", "compression": "none", "byte_order": "little-endian",
 		"link_types": ["EN10MB"], "snapshot_length": 0, "packets": 0,
-		"interfaces": [{"name": "", "link_type": "EN10MB", "snapshot_length": 0, "packets": 0, "dropped": null}],
+		"interfaces": [{"name": "", "link_type": "EN10MB", "snapshot_length": 0, "packets": 0, "dropped": null,
+			"received": null, "dropped_interface": null, "filter_accepted": null, "dropped_os": null, "delivered": null}],
 		"bytes_file": 24, "bytes_data": 0, "first_packet": null, "last_packet": null, "duration_seconds": null,
 		"dropped": null, "strictly_time_ordered": true, "being_written": false, "complete": true, "truncated_bytes": 0,
 		"hardware": "", "os": "", "application": "", "comments": [], "names": [], "gaps": [], "rate": null
@@ -259,4 +262,53 @@ func assertSeconds(t *testing.T, want string, got *time.Time, path string) {
 		unit /= 10
 	}
 	assert.Equal(t, time.Unix(sec, ns).UTC(), got.Truncate(unit), path)
+}
+
+// TestDropped holds each counter to its meaning in draft-ietf-opsawg-pcapng sections 4.3 and
+// 4.6: what interface and operating system dropped are packets of their own, what packets
+// say was lost before them are the same ones once more.
+func TestDropped(t *testing.T) {
+	n, none := pcapfile.Count, pcapfile.Counter{}
+	for i, tt := range []struct {
+		before  []pcapfile.Counter // dropped before each packet
+		told    []pcapfile.Statistics
+		dropped string
+	}{
+		{dropped: "-"},
+		{told: []pcapfile.Statistics{{Received: n(9), FilterAccepted: n(8), Delivered: n(7)}}, dropped: "-"},
+		{told: []pcapfile.Statistics{{DroppedByInterface: n(7)}}, dropped: "7"},
+		{told: []pcapfile.Statistics{{DroppedByOS: n(7)}}, dropped: "7"},
+		{told: []pcapfile.Statistics{{DroppedByInterface: n(7), DroppedByOS: n(5)}}, dropped: "12"},
+		{told: []pcapfile.Statistics{{DroppedByInterface: n(7)}, {DroppedByOS: n(5)}, {DroppedByInterface: n(9)}}, dropped: "14"},
+		{before: []pcapfile.Counter{none, n(0)}, dropped: "0"},
+		{before: []pcapfile.Counter{n(2), n(3)}, dropped: "5"},
+		{before: []pcapfile.Counter{n(2), n(3)}, told: []pcapfile.Statistics{{DroppedByInterface: n(0)}}, dropped: "5"},
+		{before: []pcapfile.Counter{n(2), n(3)}, told: []pcapfile.Statistics{{DroppedByOS: n(6)}}, dropped: "6"},
+	} {
+		b := pcapfile.AppendSection(nil, &pcapfile.Section{Application: "other"})
+		b = pcapfile.AppendInterface(b, &pcapfile.Interface{LinkType: pcapfile.LinkTypeEthernet})
+		for _, c := range tt.before {
+			b = pcapfile.AppendPacketOptions(b, 0, start.UnixNano(), make([]byte, 60), 60, 0, c, nil)
+		}
+		for _, s := range tt.told {
+			b = pcapfile.AppendStatistics(b, 0, start.UnixNano(), &s)
+		}
+		dir := t.TempDir()
+		info, err := report.Info(write(t, dir, "eth0-20261123T130405Z-000001.pcapng", b), nil)
+		require.NoError(t, err)
+		assert.Equal(t, tt.dropped, number(info.Dropped), i)
+		list, err := report.List(dir)
+		require.NoError(t, err)
+		assert.Equal(t, tt.dropped, number(list[0].Dropped), i)
+	}
+}
+
+// TestDroppedByDumpcap: it counts what libpcap says the kernel dropped as isb_ifdrop.
+func TestDroppedByDumpcap(t *testing.T) {
+	for name, want := range map[string]string{"dumpcap-ifdrop.pcapng": "18016", "isb-ifdrop-only.pcapng": "7"} {
+		info, err := report.Info(filepath.Join(testenv.Corpus(t), "bugs", name), nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, number(info.Dropped), name)
+		assert.Equal(t, want, number(info.Interfaces[0].DroppedByInterface), name)
+	}
 }

@@ -41,7 +41,7 @@ type File struct {
 	LastPacket  *time.Time `json:"last_packet"`
 	Packets     *uint64    `json:"packets"`
 	Bytes       int64      `json:"bytes"`
-	Dropped     *uint64    `json:"dropped"` // packets that the capturing system had no room for
+	Dropped     *uint64    `json:"dropped"` // packets that interfaces and operating system had no room for
 	State       State      `json:"state"`
 	Reason      string     `json:"reason,omitempty"` // why it is suspect
 	Held        bool       `json:"held"`             // exempt from deletion
@@ -139,22 +139,17 @@ func (f *File) takeTail(t *pcapfile.Tail) bool {
 	if !strings.HasPrefix(t.Section.Application, "netcap") {
 		return false
 	}
-	delivered := make(map[*pcapfile.Interface]uint64)
-	for _, s := range t.Statistics {
-		if s.Delivered.Known {
-			delivered[s.Interface] = s.Delivered.Value
-		}
-	}
-	dropped := lastDropped(t.Statistics)
+	counters := lastCounters(t.Statistics)
 	var packets uint64
 	for _, i := range t.Interfaces {
-		n, ok := delivered[i]
-		if !ok {
+		c := counters[i]
+		if !c.Delivered.Known {
+			f.Dropped = nil
 			return false
 		}
-		packets += n
-		if n, ok := dropped[i]; ok {
-			f.Dropped = sum(f.Dropped, n)
+		packets += c.Delivered.Value
+		if n := dropped(c); n != nil {
+			f.Dropped = sum(f.Dropped, *n)
 		}
 	}
 	if len(t.Interfaces) == 0 || (packets > 0) != (t.LastInterface != nil) {

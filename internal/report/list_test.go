@@ -98,10 +98,10 @@ func TestList(t *testing.T) {
 		{"any-20261123T130405Z-000007.pcap", 7, "2", "-", "1s", report.Closed},
 		{"any-20261123T130405Z-000008.pcap", 8, "1", "-", "0s", report.Suspect},
 		// The ends of the file: time in the order of the file.
-		{"docker0-20261123T130405Z-000001.pcapng", 1, "3", "7", "1.5s", report.Closed},
+		{"docker0-20261123T130405Z-000001.pcapng", 1, "3", "107", "1.5s", report.Closed},
 		{"docker0-20261123T130405Z-000001.pcapng.gz", 1, "-", "-", "-", report.Closed},
 		{"docker0-20261123T130505Z-000002.pcapng", 2, "3", "-", "2s", report.Recovered},
-		{"docker0-20261123T130605Z-000010.pcapng", 10, "3", "5", "2s", report.Suspect},
+		{"docker0-20261123T130605Z-000010.pcapng", 10, "3", "105", "2s", report.Suspect},
 		{"docker0-20261123T130705Z-000011.pcapng", 11, "1", "3", "0s", report.Closed},
 		{"docker0-20261123T130805Z-000012.pcapng", 12, "-", "-", "-", report.Suspect},
 		{"docker0-20261123T130905Z-000013.pcapng", 13, "-", "-", "-", report.Suspect},
@@ -145,7 +145,7 @@ func TestListJSON(t *testing.T) {
 	assert.JSONEq(t, `[{
 		"path": `+strconv.Quote(path)+`, "format": "pcapng", "sequence": 1,
 		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:06.623456789Z",
-		"packets": 3, "bytes": `+strconv.Itoa(len(content))+`, "dropped": 7, "state": "closed", "held": false
+		"packets": 3, "bytes": `+strconv.Itoa(len(content))+`, "dropped": 107, "state": "closed", "held": false
 	}]`, string(got))
 }
 
