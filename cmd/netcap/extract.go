@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +25,7 @@ import (
 
 type extractOptions struct {
 	from, to, write, filterFile, scrub string
+	keepComments                       bool
 	now                                time.Time
 }
 
@@ -42,12 +45,15 @@ of --from is in the file, one of that of --to isn't. Without --from or --to ther
 bound on that side; of sets one of them is needed.
 
 --scrub dicom makes a copy for a vendor: the bytes of DICOM data sets, and of user names and
-passcodes, become zeros; handshakes, commands, lengths, times and what TCP did remain, and
-right checksums are right. AE titles, UIDs, error comments and addresses stay. On any port,
-what can't be told from a data set is overwritten too, as in connections whose beginning
-is missing; other protocols, DICOMweb in HTTP among them, stay as they are: leave them
-out by a filter. Decryption secrets, journal entries, hashes of packets, and what only a
-vendor or nobody understands are left out of the copy.
+passcodes, become zeros, and so does all that isn't known to be harmless; associations,
+commands, lengths, times and what TCP did remain, and right checksums are right. AE titles,
+UIDs, error comments, implementation names and addresses stay. Of other protocols only
+numbers and words of the protocol itself stay: of TLS records' headers, cipher suites and the
+server's name, of HTTP method, status and lengths, of SSH the banner, of HL7 the kind of
+message. At ports and hosts of DICOM's less of that stays. At the end the summary names them,
+by connection and bytes. Decryption secrets, journal entries, hashes of packets, and blocks and
+options that only a vendor or nobody understands are left out of the copy; comments, names,
+filters and descriptions too, unless --keep-comments is given.
 
 OUT is pcapng or pcap by its extension, else the format of what is read; - is standard
 output. Nothing is ever overwritten. What the captures say beside their packets is kept;
@@ -69,6 +75,7 @@ first.`,
 	f.StringVar(&o.to, "to", "", "before the time `T`")
 	f.StringVarP(&o.write, "write", "w", "", "write to `OUT`; - is standard output")
 	f.StringVar(&o.scrub, "scrub", "", "overwrite what is confidential: `KIND` is dicom, its data sets")
+	f.BoolVar(&o.keepComments, "keep-comments", false, "with --scrub: keep comments, names, custom blocks, filters and descriptions")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read the filter from `FILE`; - is standard input")
 	return cmd
 }
@@ -79,6 +86,9 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.Flags().Changed("scrub") && o.scrub != "dicom" {
 		return usageError{fmt.Errorf("--scrub %q: dicom is all there is", o.scrub)}
+	}
+	if o.keepComments && o.scrub == "" {
+		return usageError{errors.New("--keep-comments is for --scrub: without that, comments are kept anyway")}
 	}
 	p, err := parsePeriod(o.from, o.to, o.now)
 	if err != nil {
@@ -113,7 +123,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	defer stop()
 	const several = 2 // what is wrong with a file is said at once
 	e := &extraction{reading: newReading(cmd, text, several), files: make(map[string]bool)}
-	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", scrub: o.scrub != "", took: func(f *input.File) { e.files[f.Path] = true }}
+	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", scrub: o.scrub != "", words: o.keepComments, took: func(f *input.File) { e.files[f.Path] = true }}
 	e.stream = input.NewStream(from.paths, e.config(p))
 	defer e.stream.Close()
 	if err := e.run(ctx, cmd, e.reading); err != nil {
@@ -200,6 +210,9 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	}
 	if e.scrub {
 		text += "; " + overwritten(&e.scrubbed)
+		if e.words {
+			text += "; comments and names were kept as they are"
+		}
 	}
 	if e.lost != "" {
 		text += "; " + e.lost
@@ -232,9 +245,34 @@ func overwritten(s *scrub.Stats) string {
 		text += fmt.Sprintf("; payload of %s that could not be recognised overwritten too: %s", countOf(s.Unknown.Connections, "connection"), in(&s.Unknown))
 	}
 	if s.Unread.Packets > 0 {
-		text += "; what could not be followed (fragments, tunnels, strays) overwritten too: " + in(&s.Unread)
+		text += "; what is not of a TCP connection (UDP, fragments, tunnels, strays, padding) overwritten too: " + in(&s.Unread)
 	}
-	return text
+	return text + passed(s)
+}
+
+// passed says what --scrub left as it was in connections of other protocols: those with most
+// of it.
+func passed(s *scrub.Stats) string {
+	const most = 5
+	all := slices.Clone(s.Passed)
+	if len(all) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(all, func(a, b *scrub.Passed) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	others := s.Others
+	var named []string
+	for i, p := range all {
+		if i < most {
+			named = append(named, fmt.Sprintf("%s from %v to %v: %s", p.Protocol, p.Client, p.Server, rotate.Size(p.Bytes)))
+			continue
+		}
+		others.Connections++
+		others.Bytes += p.Bytes
+	}
+	if others.Connections > 0 {
+		named = append(named, fmt.Sprintf("%s more: %s", countOf(others.Connections, "connection"), rotate.Size(others.Bytes)))
+	}
+	return "; passed unchanged, headers of " + strings.Join(named, ", ")
 }
 
 // countOf is count with commas.

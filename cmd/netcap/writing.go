@@ -25,7 +25,8 @@ type writing struct {
 	format  string // pcap or pcapng, "" by the path, else that of what is read
 	whole   bool   // all packets of one file are wanted
 	live    bool   // somebody reads along
-	scrub   bool   // data sets of DICOM are overwritten
+	scrub   bool   // data sets of DICOM are overwritten, as is all that isn't known
+	words   bool   // then comments, names and the like are kept nevertheless
 	took    func(*input.File)
 
 	packets     int64  // that were written
@@ -61,7 +62,7 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 		}
 		to = file
 	}
-	out := rewrite.New(to, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole, Scrub: w.scrub})
+	out := rewrite.New(to, format, &rewrite.Config{Application: "netcap " + version, Files: open, Whole: w.whole, Scrub: w.scrub, Bare: w.scrub && !w.words})
 	r.ended = out.Ended
 
 	done := func() {}

@@ -11,6 +11,6 @@
 // All is one section, but that a packet without a time begins another one if its interface
 // isn't the first: only the first one's can be without. Statistics count the packets of the
 // original capture: they are left out, but where one whole file is written in pcapng. Of a
-// scrubbed capture what might tell what was in it is left out. Lost says what isn't there,
-// and why.
+// scrubbed capture what might tell what was in it is left out, and a Bare copy has numbers
+// and addresses only. Lost says what isn't there, and why.
 package rewrite

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 
 	"netcap/internal/input"
@@ -27,6 +28,9 @@ type Config struct {
 	// may tell what was in them, is left out. That is decryption secrets, entries of a
 	// journal, hashes, and what only a vendor or nobody understands.
 	Scrub bool
+	// Bare leaves out what people or programs wrote in words: comments, names of addresses,
+	// filters, descriptions, and names of interfaces that aren't such as systems give.
+	Bare bool
 }
 
 // A Writer writes a capture. It isn't for several goroutines.
@@ -120,16 +124,20 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 		w.leavePacket(p)
 		w.buf = pcapfile.AppendRecord(w.buf, w.time(p), p.Data, p.Length, w.nano)
 	} else {
-		id := w.meet(f, p.Interface)
+		id, comments := w.meet(f, p.Interface), p.Comments
+		if w.cfg.Bare {
+			w.losses.lose(comment, confidential, len(comments))
+			comments = nil
+		}
 		switch {
 		case !p.HasTime && whole(p.Data, p.Length, w.snapLen[id]):
 			w.makeFirst(f, p.Interface)
 			w.buf = pcapfile.AppendSimplePacket(w.buf, p.Data, p.Length)
-		case p.Comments == nil && !p.Dropped.Known && p.Options == nil:
+		case comments == nil && !p.Dropped.Known && p.Options == nil:
 			w.buf = pcapfile.AppendPacket(w.buf, id, w.time(p), p.Data, p.Length, p.Flags)
 		default:
-			w.checkComments(p.Comments)
-			w.buf = pcapfile.AppendPacketOptions(w.buf, id, w.time(p), p.Data, p.Length, p.Flags, p.Dropped, p.Comments,
+			w.checkComments(comments)
+			w.buf = pcapfile.AppendPacketOptions(w.buf, id, w.time(p), p.Data, p.Length, p.Flags, p.Dropped, comments,
 				w.options(p.Options, f, p.Interface.Section, true)...)
 		}
 	}
@@ -280,6 +288,10 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 		}
 		w.stateOf(file).sections = len(file.Sections())
 	}
+	if w.cfg.Bare {
+		w.losses.lose(comment, confidential, len(w.section.Comments))
+		w.section = pcapfile.Section{Application: w.cfg.Application}
+	}
 	w.checkComments(w.section.Comments)
 	w.buf = pcapfile.AppendSection(w.buf, &w.section)
 	w.beginSnapLen(files)
@@ -392,6 +404,10 @@ func (w *Writer) count(f *input.File, s *state, one *pcapfile.InterfaceStatistic
 	}
 	kept := one.Statistics
 	kept.Options = w.options(kept.Options, f, one.Interface.Section, false)
+	if w.cfg.Bare {
+		w.losses.lose(comment, confidential, len(kept.Comments))
+		kept.Comments = nil
+	}
 	w.checkComments(kept.Comments)
 	w.buf = pcapfile.AppendStatistics(w.buf, id, pcapfile.UnixNano(one.Time), &kept)
 }
@@ -498,6 +514,13 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 	}
 	s := w.stateOf(f)
 	described.Options = w.options(i.Options, f, i.Section, false)
+	if w.cfg.Bare {
+		w.losses.lose(comment, confidential, len(described.Comments))
+		described.Description, described.Filter, described.Hardware, described.OS, described.Comments = "", "", "", "", nil
+		if !interfaceName.MatchString(described.Name) {
+			described.Name = ""
+		}
+	}
 	at := len(w.buf)
 	w.buf = pcapfile.AppendInterface(w.buf, &described)
 	key := string(w.buf[at:])
@@ -516,8 +539,15 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 	return id
 }
 
+// interfaceName is for the names that Linux, its tools and other systems give interfaces.
+var interfaceName = regexp.MustCompile(`^(any|lo|(eth|en|wl|ww|br-|br|docker|veth|bond|team|vlan|tun|tap|wg|cali|cni|flannel|virbr|vmnet|ib|usb|ppp|dummy|vxlan|gre|sit|lxc|utun|bridge|c)[0-9a-f.:ospnx_@-]{0,15})$`)
+
 // appendNames writes names that weren't written before: each file of a set has them.
 func (w *Writer) appendNames(f *input.File, names []pcapfile.Name) {
+	if w.cfg.Bare {
+		w.losses.lose(name, confidential, len(names))
+		return
+	}
 	var fresh []pcapfile.Name
 	for _, n := range names {
 		key := n.Addr.String() + string(n.MAC)

@@ -17,7 +17,8 @@ type associate struct {
 	kind byte
 	size int64 // of what of its value comes before other items
 	at   int64 // of that, how much came
-	name int64 // in an identity, the length of its first field
+	name int64 // in an identity, the length of its first field; else that of a UID
+	bad  bool  // the value isn't what it should be
 }
 
 func (a *associate) write(k *kept, b []byte, seq uint32) {
@@ -51,7 +52,12 @@ func (a *associate) titles(k *kept, b []byte, seq uint32) (n int) {
 		end = dicom.AssociateSize
 	}
 	n = int(min(int64(len(b)), end-a.fixed))
-	k.some(seq, b[:n], func(c byte) bool { return c <= 1 })
+	k.each(seq, b[:n], a.fixed, func(at int64, c byte) bool {
+		if version := at == 1; version && c != 1 || !version && at < begin && c != 0 {
+			a.lost = true // of another version, or no association at all
+		}
+		return !a.lost && c <= 1
+	})
 	return n
 }
 
@@ -59,12 +65,12 @@ func (a *associate) titles(k *kept, b []byte, seq uint32) (n int) {
 func (a *associate) header(k *kept, b []byte, seq uint32) (n int) {
 	n = copy(a.head[a.have:], b)
 	a.have += n
-	if a.have > 1 && a.head[1] != 0 && a.head[0] != dicom.ItemCommonExtended {
+	if a.have > 1 && a.head[1] != 0 {
 		a.lost = true
 		return n
 	}
 	if a.have == len(a.head) {
-		a.have, a.name = 0, 0
+		a.have, a.name, a.bad = 0, 0, false
 		a.kind, a.size, a.at = a.head[0], int64(binary.BigEndian.Uint16(a.head[2:])), 0
 		switch a.kind {
 		case dicom.ItemContext, dicom.ItemContextResult:
@@ -95,16 +101,23 @@ func (a *associate) skip(n int64) {
 // value keeps what it may of a part of an item's value.
 func (a *associate) value(k *kept, b []byte, seq uint32) {
 	switch a.kind {
-	case dicom.ItemContext, dicom.ItemContextResult, dicom.ItemExtended:
-		k.add(seq, b)
+	case dicom.ItemContext, dicom.ItemContextResult: // its number, and the result, PS3.8 table 9-18; what is reserved may be FF
+		k.each(seq, b, a.at, func(at int64, c byte) bool { return at == 0 || at == 2 && c <= 4 || c == 0 || c == 0xff })
 	case dicom.ItemApplicationContext, dicom.ItemAbstractSyntax, dicom.ItemTransferSyntax, dicom.ItemImplementation:
-		k.some(seq, b, isDigit)
+		k.each(seq, b, a.at, func(at int64, c byte) bool {
+			a.bad = a.bad || at >= maxUID || !isDigit(c)
+			return !a.bad
+		})
 	case dicom.ItemMaxLength, dicom.ItemAsync:
-		exactly(4, uint32(a.size)).keep(k, b, seq, a.at)
+		if a.size == 4 {
+			k.each(seq, b, a.at, func(at int64, c byte) bool {
+				return at == 1 || at == 3 || c < maxHigh || a.kind == dicom.ItemMaxLength && (at == 2 || c == 0x7f || c == 0xff)
+			})
+		}
 	case dicom.ItemVersion:
 		title.keep(k, b, seq, a.at)
-	case dicom.ItemRole, dicom.ItemCommonExtended: // UIDs, their lengths, which are at most 64, and numbers
-		k.some(seq, b, func(c byte) bool { return c <= 64 })
+	case dicom.ItemRole, dicom.ItemExtended, dicom.ItemCommonExtended:
+		k.each(seq, b, a.at, a.sized)
 	case dicom.ItemIdentity:
 		a.identity(k, b, seq)
 	case dicom.ItemIdentityResponse: // its length, and no ticket
@@ -112,6 +125,24 @@ func (a *associate) value(k *kept, b []byte, seq uint32) {
 			k.add(seq, b[:min(2-a.at, int64(len(b)))])
 		}
 	}
+}
+
+// sized tells of a byte of a UID behind its length, and of what follows that, whether it is
+// to be kept: roles, levels and flags are small numbers, PS3.7 section D.3.3.
+func (a *associate) sized(at int64, c byte) bool {
+	const least = 10 // is more than all of them
+	switch {
+	case at == 0:
+		a.bad = c != 0
+	case at == 1:
+		a.name = int64(c)
+		a.bad = a.bad || c > maxUID
+	case at < 2+a.name:
+		a.bad = a.bad || !isDigit(c)
+	default:
+		return c < least
+	}
+	return !a.bad
 }
 
 // identity keeps the type of an identity, whether an answer is wanted, and the lengths of
@@ -122,7 +153,13 @@ func (a *associate) identity(k *kept, b []byte, seq uint32) {
 		if at == 2 || at == 3 {
 			a.name = a.name<<8 | int64(b[i])
 		}
-		if at < 4 || at >= 4+a.name && at < 6+a.name {
+		switch {
+		case at == 0:
+			a.bad = b[i] > 5
+		case at == 1:
+			a.bad = a.bad || b[i] > 1
+		}
+		if !a.bad && (at < 4 || at >= 4+a.name && at < 6+a.name) {
 			k.add(seq+uint32(i), b[i:i+1])
 		}
 	}

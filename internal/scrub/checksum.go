@@ -9,11 +9,11 @@ import (
 const protocolUDP = 17
 
 // mend makes checksums right that were right before old became fresh, of which nothing but
-// payload differs. The innermost ones come first, for the others cover them.
-func mend(checksums []tcp.Checksum, old, fresh []byte) {
+// payload and options differ; payload is where that begins. The innermost ones come first, for the others cover them.
+func mend(checksums []tcp.Checksum, payload int, old, fresh []byte) {
 	for i := len(checksums) - 1; i >= 0; i-- {
 		c := &checksums[i]
-		if c.At+2 > len(old) {
+		if c.At+2 > payload { // it isn't in a header that was told of
 			continue
 		}
 		was := binary.BigEndian.Uint16(old[c.At:])

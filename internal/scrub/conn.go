@@ -3,6 +3,7 @@ package scrub
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 
 	"netcap/internal/dicom"
 	"netcap/internal/tcp"
@@ -11,18 +12,19 @@ import (
 // conn is a connection.
 type conn struct {
 	tcp     *tcp.Conn
-	streams [2]stream // by tcp.Side
-	begun   bool      // something was told of it
-	proxied bool      // it began with a proxy's header
-	other   bool      // it isn't DICOM's: its packets stay as they are
+	ends    [2]netip.AddrPort // by tcp.Side
+	streams [2]stream         // by tcp.Side
+	places  *places
+	proxied bool // it began with a proxy's header
 	dicom   bool
 	ended   bool
+	passed  *Passed // what it was counted as, if it is of another protocol
 
 	counted, countedUnknown bool // in Stats
 }
 
-func newConn(c *tcp.Conn, m *memory) *conn {
-	n := &conn{tcp: c}
+func newConn(c *tcp.Conn, m *memory, p *places) *conn {
+	n := &conn{tcp: c, places: p, ends: [2]netip.AddrPort{c.Addr(tcp.Client), c.Addr(tcp.Server)}}
 	for i := range n.streams {
 		n.streams[i].kept.memory = m
 	}
@@ -31,28 +33,37 @@ func newConn(c *tcp.Conn, m *memory) *conn {
 
 // waits reports whether bytes before a sequence number wait behind a hole.
 func (c *conn) waits(from tcp.Side, end uint32) bool {
-	return !c.ended && !c.other && c.tcp.Waiting(from) && tcp.Distance(end, c.tcp.Next(from)) > 0
+	return !c.ended && c.tcp.Waiting(from) && tcp.Distance(end, c.tcp.Next(from)) > 0
 }
 
 // Data implements tcp.Handler.
 func (c *conn) Data(from tcp.Side, s *tcp.Segment, b []byte) {
 	seq := c.tcp.Next(from) - uint32(len(b))
 	st := &c.streams[from]
-	if !c.begun {
-		if n := c.begin(from, b, seq == first(s)); n > 0 {
-			st.kept.add(seq, b[:n])
-			b, seq = b[n:], seq+uint32(n)
-		}
-	}
-	if c.other {
-		// What one connection is the way for, may be another: proxies, tunnels.
-		if len(b) == 0 || b[0] != byte(dicom.PDUAssociateRQ) || dicom.Detect(b) != dicom.UpperLayer {
+	begins := !st.begun && c.tcp.Flow(from).SYN > 0 && seq == first(s)
+	st.begun = true
+	if begins {
+		n := c.begin(from, b, seq)
+		if b, seq = b[n:], seq+uint32(n); len(b) == 0 {
+			st.begun = false
 			return
 		}
-		c.other = false
+	}
+	if f := st.foreign; f != nil {
+		// What one connection is the way for, may be another: proxies, tunnels.
+		if dicom.Detect(b) != dicom.UpperLayer || b[0] != byte(dicom.PDUAssociateRQ) && !c.dicom {
+			if !f.lost {
+				f.write(&st.kept, b, seq, begins, c.places.guarded(c.tcp))
+			}
+			return
+		}
+		st.foreign = nil
 	}
 	st.write(b, seq)
-	c.dicom = c.dicom || st.found
+	if st.found && !c.dicom {
+		c.dicom = true
+		c.places.add(c.tcp)
+	}
 }
 
 // first is the sequence number of a segment's first byte.
@@ -63,31 +74,28 @@ func first(s *tcp.Segment) uint32 {
 	return s.Seq
 }
 
-// begin looks at the first bytes of a connection, and returns how many of them are a
-// proxy's, which says whose connection it is.
-func (c *conn) begin(from tcp.Side, b []byte, whole bool) (proxy int) {
-	c.begun = true
-	if c.tcp.Flow(from).SYN == 0 || !whole {
-		return 0 // they may be another connection's, or not the first
-	}
-	if from == tcp.Client && !c.proxied {
-		if proxy = proxyHeader(b); proxy > 0 {
-			c.proxied = true
-			if b = b[proxy:]; len(b) == 0 {
-				c.begun = false
-				return proxy
-			}
+// begin looks at the first bytes of a stream, and returns how many of them are headers of
+// proxies, which say whose connection it is.
+func (c *conn) begin(from tcp.Side, b []byte, seq uint32) (n int) {
+	st := &c.streams[from]
+	for from == tcp.Client {
+		size := proxyHeader(b[n:])
+		if size == 0 {
+			break
 		}
+		c.proxied = true
+		proxy(&st.kept, b[n:n+size], seq+uint32(n))
+		n += size
 	}
-	if !mayBegin(b) {
-		c.other = true
-		return proxy
+	b = b[n:]
+	switch kind := dicom.Detect(b); {
+	case len(b) == 0:
+	case mayBegin(b):
+		st.join()
+	case kind.Foreign():
+		st.foreign = &foreign{kind: kind}
 	}
-	c.streams[from].join()
-	if from == tcp.Client && c.tcp.Flow(tcp.Server).SYN > 0 {
-		c.streams[tcp.Server].join()
-	}
-	return proxy
+	return n
 }
 
 // mayBegin reports whether a stream of DICOM may begin so.
@@ -123,8 +131,13 @@ func proxyHeader(b []byte) int {
 
 // Missing implements tcp.Handler.
 func (c *conn) Missing(from tcp.Side, _ int64, n int64, _ tcp.Why) {
-	c.begun = true
-	c.streams[from].missing(n)
+	st := &c.streams[from]
+	st.begun = true
+	if st.foreign != nil {
+		st.foreign.missing(n)
+		return
+	}
+	st.missing(n)
 }
 
 // Pause implements tcp.Handler.

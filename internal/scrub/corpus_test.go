@@ -91,9 +91,9 @@ func written(t testing.TB, path string, packets []pcapfile.Packet) string {
 
 func captures(t testing.TB) []string {
 	dir := testenv.Corpus(t)
-	paths, err := filepath.Glob(filepath.Join(dir, "dicom", "*.pcap"))
+	paths, err := filepath.Glob(filepath.Join(dir, "dicom*", "*.pcap"))
 	require.NoError(t, err)
-	require.Len(t, paths, 36)
+	require.Greater(t, len(paths), 70)
 	return paths
 }
 
@@ -130,8 +130,12 @@ func TestCorpusTshark(t *testing.T) {
 		"dicom.userinfo.uid", "dicom.userinfo.version", "dicom.userinfo.asyncneg.maxnumopsinv", "dicom.userinfo.rolesel.sopclassuid", "dicom.max_pdu_len",
 		"dicom.pdv.len", "dicom.pdv.ctx", "dicom.pdv.flags",
 	}
-	for _, path := range captures(t) {
+	for n, path := range captures(t) {
+		if n%3 > 0 && !strings.Contains(path, "stall") {
+			continue // tshark takes its time
+		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
 			out, _ := scrubbed(t, packetsOf(t, path))
 			said := func(path string) []string {
 				args := []string{
@@ -185,7 +189,9 @@ func TestCorpusBytes(t *testing.T) {
 			}
 			_, stats := scrubbed(t, packetsOf(t, filepath.Join(testenv.Corpus(t), "dicom", name+".pcap")))
 			assert.Equal(t, want, stats.DICOM.Bytes)
-			assert.Zero(t, stats.Unknown)
+			if name != "mixed" { // it has TLS
+				assert.Zero(t, stats.Unknown)
+			}
 			assert.Zero(t, stats.Unread)
 		})
 	}

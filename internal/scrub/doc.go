@@ -18,11 +18,12 @@
 // what they may be: a UID has digits and dots. User names, passcodes and tickets (PS3.7,
 // section D.3.3.7) are overwritten like data sets. AE titles, UIDs and error comments stay.
 //
-// A connection is another protocol's if its beginning is in the capture and isn't DICOM's:
-// then its packets stay as they are, until something in it begins as an A-ASSOCIATE-RQ
-// does. Of one whose beginning isn't there, everything is overwritten where no PDU is
-// found. So is what may be TCP and can't be followed: fragments of IP, tunnels of unknown
-// kinds, what ICMP errors quote, what comes after the end of a connection, padding.
+// What isn't positively known is overwritten: UDP, fragments, tunnels, what ICMP errors
+// quote, what comes after the end of a connection, padding, options of IP and TCP that
+// aren't known, and connections in which nothing is recognised. Of connections that begin as
+// TLS, HTTP, SSH, HL7 or with a proxy's header the numbers and words of these protocols
+// stay, and no data, encrypted or not; less where DICOM was seen, or has its ports. Stats
+// name them. PDUs are looked for in them and behind whatever came first.
 //
 // # Retransmissions
 //

@@ -253,7 +253,7 @@ func holds(t testing.TB, packets []sent, all [][4]byte) {
 	out, _ := scrubbed(t, packetsIn(packets))
 	for i := range out {
 		at := min(packets[i].at, len(out[i].Data))
-		require.Empty(t, leaks(out[i].Data[at:], all), "packet %d", i)
+		require.Empty(t, leaks(out[i].Data[at:], all), "packet %d: %q", i, out[i].Data[at:])
 		for j, b := range out[i].Data[at:] {
 			if b != 0 && b != packets[i].packet.Data[at+j] {
 				t.Fatalf("packet %d: byte %d of its payload is new", i, j)

@@ -2,6 +2,7 @@ package scrub
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 
 	"netcap/internal/dicom"
@@ -17,6 +18,7 @@ type Scrubber[T any] struct {
 	segment tcp.Segment
 	layout  tcp.Layout
 	memory  memory
+	places  places
 	held    queue[T]
 	now     int64 // the latest time so far
 	stats   Stats
@@ -33,9 +35,27 @@ type Stats struct {
 	// Unknown is that of connections of which it isn't known what they are, or wasn't
 	// then. Their Connections may be DICOM's, and counted there too.
 	Unknown Overwritten
-	// Unread is what can't be said to be of any connection: fragments of IP, unknown
-	// tunnels, what ICMP errors quote, what came after a connection's end.
+	// Unread is what can't be said to be of any connection: fragments of IP, tunnels,
+	// UDP and other protocols, what ICMP errors quote, what came after a connection's end,
+	// options of IP and TCP, padding. Its Bytes are those that weren't zeros.
 	Unread Overwritten
+	// Passed are connections of other protocols, of which something was left as it was, in
+	// the order of the first packets; Passed has MaxPassed of them at most, and Others is
+	// the rest.
+	Passed []*Passed
+	Others Overwritten
+}
+
+// MaxPassed bounds how many connections are named.
+const MaxPassed = 1000
+
+// Passed is what was left as it was in a connection of another protocol.
+type Passed struct {
+	Protocol       string
+	Client, Server netip.AddrPort
+	Packets, Bytes int64
+
+	named bool // it is in Stats.Passed
 }
 
 // Overwritten counts payload, zeros or not before.
@@ -46,7 +66,7 @@ type Overwritten struct{ Connections, Packets, Bytes int64 }
 // error.
 func New[T any](out func(*pcapfile.Packet, T) error) *Scrubber[T] {
 	s := &Scrubber[T]{out: out}
-	s.tracker = tcp.New(&tcp.Config{Service: dicom.IsPort, Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory) }})
+	s.tracker = tcp.New(&tcp.Config{Service: dicom.IsPort, Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory, &s.places) }})
 	return s
 }
 
@@ -63,7 +83,7 @@ func (s *Scrubber[T]) Add(p *pcapfile.Packet, tag T) error {
 	for i := range h.packet.Options {
 		h.packet.Options[i].Value = bytes.Clone(h.packet.Options[i].Value)
 	}
-	h.place.checksums = slices.Clone(at.checksums)
+	h.place.checksums, h.place.options = slices.Clone(at.checksums), slices.Clone(at.options)
 	s.held.push(h)
 	return s.release()
 }
@@ -97,9 +117,10 @@ func (s *Scrubber[T]) Stats() Stats { return s.stats }
 type place struct {
 	conn      *conn // nil where it can't be told
 	from      tcp.Side
-	seq       uint32 // of its first byte
-	payload   int    // where it begins in the packet
-	size      int    // how much of it was captured; padding may be behind it
+	seq       uint32      // of its first byte
+	payload   int         // where it begins in the packet
+	size      int         // how much of it was captured; padding may be behind it
+	options   []tcp.Range // of its headers, that may be anything
 	checksums []tcp.Checksum
 }
 
@@ -107,7 +128,7 @@ type place struct {
 func (s *Scrubber[T]) follow(p *pcapfile.Packet) place {
 	kind := s.segment.Locate(p, &s.layout)
 	s.now = max(s.now, s.segment.Time)
-	at := place{payload: s.layout.Payload, size: len(p.Data) - s.layout.Payload, checksums: s.layout.Checksums}
+	at := place{payload: s.layout.Payload, size: len(p.Data) - s.layout.Payload, options: s.layout.Options, checksums: s.layout.Checksums}
 	if kind != tcp.TCP {
 		return at
 	}
@@ -125,7 +146,7 @@ func (p *place) waits() bool {
 
 // hand hands out a packet, changed if it has to be.
 func (s *Scrubber[T]) hand(p *pcapfile.Packet, at *place, tag T) error {
-	if at.payload < len(p.Data) && (at.conn == nil || !at.conn.other) {
+	if at.payload < len(p.Data) || len(at.options) > 0 {
 		p = s.scrub(p, at)
 	}
 	return s.out(p, tag)
@@ -140,22 +161,26 @@ func (s *Scrubber[T]) scrub(p *pcapfile.Packet, at *place) *pcapfile.Packet {
 	if at.conn != nil {
 		kept = at.conn.streams[at.from].kept.restore(at.seq, payload[:at.size], p.Data[at.payload:])
 	}
-	s.count(at, int64(at.size-kept))
-	if bytes.Equal(payload, p.Data[at.payload:]) {
+	for _, o := range at.options {
+		clear(s.data[o.From:o.To])
+	}
+	s.count(at, p.Data, kept)
+	if bytes.Equal(s.data, p.Data) {
 		return p
 	}
-	mend(at.checksums, p.Data, s.data)
+	mend(at.checksums, at.payload, p.Data, s.data)
 	s.packet = *p
 	s.packet.Data = s.data
 	return &s.packet
 }
 
-func (s *Scrubber[T]) count(at *place, n int64) {
-	if n == 0 {
-		return
-	}
-	o := &s.stats.Unread
-	if c := at.conn; c != nil {
+// count adds a packet up, of whose payload so many bytes were kept.
+func (s *Scrubber[T]) count(at *place, old []byte, kept int) {
+	o, n := &s.stats.Unread, int64(at.size-kept)
+	c := at.conn
+	if c == nil {
+		n = 0
+	} else if n > 0 {
 		counted := &c.countedUnknown
 		if o = &s.stats.Unknown; c.dicom {
 			o, counted = &s.stats.DICOM, &c.counted
@@ -164,7 +189,57 @@ func (s *Scrubber[T]) count(at *place, n int64) {
 			*counted = true
 			o.Connections++
 		}
+		o.Packets++
+		o.Bytes += n
 	}
-	o.Packets++
-	o.Bytes += n
+	if c != nil && kept > 0 && !c.dicom && (c.proxied || c.streams[at.from].foreign != nil) {
+		s.pass(c, at.from, int64(kept))
+	}
+	n = 0
+	from := 0
+	if c != nil {
+		from = at.payload + at.size
+	} else {
+		from = at.payload
+	}
+	changed := func(from, to int) {
+		for i := from; i < to; i++ {
+			if old[i] != s.data[i] {
+				n++
+			}
+		}
+	}
+	changed(from, len(old))
+	for _, o := range at.options {
+		changed(o.From, min(o.To, from))
+	}
+	if n > 0 {
+		s.stats.Unread.Packets++
+		s.stats.Unread.Bytes += n
+	}
+}
+
+// pass counts what is left as it is of a connection of another protocol.
+func (s *Scrubber[T]) pass(c *conn, from tcp.Side, n int64) {
+	if c.passed == nil {
+		c.passed = new(Passed)
+		if len(s.stats.Passed) < MaxPassed {
+			c.passed.Protocol, c.passed.named = dicom.ProxyProtocol.String(), true
+			s.stats.Passed = append(s.stats.Passed, c.passed)
+		} else {
+			s.stats.Others.Connections++
+		}
+	}
+	p := c.passed
+	if f := c.streams[from].foreign; f != nil {
+		p.Protocol = f.kind.String()
+	}
+	p.Client, p.Server = c.ends[tcp.Client], c.ends[tcp.Server]
+	if !p.named {
+		s.stats.Others.Packets++
+		s.stats.Others.Bytes += n
+		return
+	}
+	p.Packets++
+	p.Bytes += n
 }

@@ -5,11 +5,13 @@ import "netcap/internal/dicom"
 // stream is what one side of a connection sends, followed from PDU to PDU to tell protocol
 // from data sets. The zero stream looks for the beginning of a PDU.
 type stream struct {
-	kept  kept
-	state state
-	found bool // it is DICOM
-	have  int  // bytes in head
-	head  [dicom.HeaderSize]byte
+	kept    kept
+	state   state
+	found   bool     // it is DICOM
+	begun   bool     // something was told of it
+	foreign *foreign // it isn't DICOM, but this
+	have    int      // bytes in head
+	head    [dicom.HeaderSize]byte
 
 	body  int64             // bytes of the PDU to come
 	value dicom.ValueHeader // of the presentation data value
@@ -164,7 +166,7 @@ func (st *stream) header(b []byte, seq uint32) (n int) {
 	n = copy(st.head[st.have:], b)
 	st.have += n
 	kind := dicom.PDUType(st.head[0])
-	if !kind.Known() || st.have > 1 && st.head[1] != 0 {
+	if !kind.Known() || st.have > 1 && st.head[1] != 0 || st.have > 2 && st.head[2] >= maxHigh {
 		st.lose()
 		return n
 	}
@@ -199,10 +201,14 @@ func (st *stream) valueHeader(b []byte, seq uint32) (n int) {
 	}
 	n = copy(st.head[st.have:], b)
 	st.have += n
+	if st.head[0] >= maxHigh {
+		st.lose()
+		return n
+	}
 	if st.have == len(st.head) {
 		before := st.value
 		h := dicom.ReadValueHeader(st.head[:])
-		if h.Length < 2 || int64(h.Length)+4 > st.body || h.Flags > dicom.FlagCommand|dicom.FlagLast {
+		if !h.Plausible(st.body) {
 			st.lose()
 			return n
 		}

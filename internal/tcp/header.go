@@ -16,11 +16,14 @@ const (
 func (s *Segment) tcp(e *ends, v view) Kind {
 	b := v.data
 	if len(b) < minCaptured {
+		if v.length >= minHeader {
+			s.passed(v.after(len(b)))
+		}
 		return None
 	}
 	header := int(b[12]>>4) * 4
 	if header < minHeader || v.length < header {
-		return s.opaque(v.after(minCaptured))
+		return None
 	}
 	s.covered(protocolTCP, e, v, 16)
 	s.Src = netip.AddrPortFrom(e.src, binary.BigEndian.Uint16(b))
@@ -30,7 +33,8 @@ func (s *Segment) tcp(e *ends, v view) Kind {
 	s.Window = binary.BigEndian.Uint16(b[14:])
 	s.Fragmented = e.more
 	s.Length = v.length - header
-	s.opaque(v.after(min(header, len(b))))
+	s.passed(v.after(min(header, len(b))))
+	s.optionsTCP(v, header)
 	if len(b) > header {
 		s.Payload = b[header:]
 	}

@@ -42,29 +42,38 @@ func (s *Segment) ip(v view, depth int) Kind {
 	case 6:
 		return s.ipv6(v, depth)
 	}
-	return s.opaque(v)
+	return None
 }
 
 func (s *Segment) ipv4(v view, depth int) Kind {
 	if depth <= 0 || len(v.data) < 20 {
-		return s.opaque(v)
+		return None
 	}
 	b := v.data
 	header := int(b[0]&15) * 4
 	if b[0]>>4 != 4 || header < 20 {
-		return s.opaque(v)
+		return None
 	}
+	if s.inside() && (len(b) < header || !agrees(v, header)) {
+		return None
+	}
+	whole := v.length
 	// A total length of 0 is filled in by the network card, segment by segment.
 	if total := int(binary.BigEndian.Uint16(b[2:])); total != 0 {
 		v = v.first(total)
 	}
 	if v.length < header || len(v.data) < header {
-		return s.opaque(v)
+		return None
+	}
+	// Outside of tunnels an odd length or a wrong checksum is a sender's or a card's mistake.
+	if s.layout != nil && (int(binary.BigEndian.Uint16(b[2:])) <= whole || agrees(v, header)) {
+		s.passed(v.after(header))
+		s.options4(v, header)
 	}
 	const moreFragments, offset = 0x2000, 0x1fff
 	fragment := binary.BigEndian.Uint16(b[6:])
 	if fragment&offset != 0 {
-		return s.fragment(b[9], v.after(header))
+		return Fragment
 	}
 	s.ID = binary.BigEndian.Uint16(b[4:])
 	e := ends{netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), fragment&moreFragments != 0, cap(b)}
@@ -73,22 +82,29 @@ func (s *Segment) ipv4(v view, depth int) Kind {
 
 func (s *Segment) ipv6(v view, depth int) Kind {
 	if depth <= 0 || len(v.data) < 40 || v.data[0]>>4 != 6 {
-		return s.opaque(v)
+		return None
 	}
 	b := v.data
-	if length := int(binary.BigEndian.Uint16(b[4:])); length != 0 {
+	length := int(binary.BigEndian.Uint16(b[4:]))
+	if s.inside() && 40+length > v.length {
+		return None
+	}
+	s.passed(v.after(40))
+	if length != 0 {
 		v = v.first(40 + length)
 	}
 	s.ID = 0
 	e := ends{netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), false, cap(b)}
-	next, v, kind := extensions(b[6], &e, v.after(40))
+	next, v, kind := s.extensions(b[6], &e, v.after(40))
 	switch kind {
 	case TCP:
+		s.passed(v)
 		return s.transport(next, &e, v, depth)
 	case Fragment:
-		return s.fragment(next, v)
+		s.passed(v)
+		return Fragment
 	}
-	return s.opaque(v)
+	return None
 }
 
 // maxExtensions bounds the extension headers of a datagram.
@@ -96,7 +112,7 @@ const maxExtensions = 8
 
 // extensions passes over IPv6's extension headers (RFC 8200, section 4) and returns the
 // protocol behind them. The Kind is TCP if there is one, or Fragment.
-func extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
+func (s *Segment) extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
 	for range maxExtensions {
 		size := 0
 		switch next {
@@ -127,6 +143,7 @@ func extensions(next uint8, e *ends, v view) (uint8, view, Kind) {
 		if len(v.data) < size || v.length < size {
 			return 0, v, None
 		}
+		s.extension(next, v, size)
 		next, v = v.data[0], v.after(size)
 	}
 	return 0, v, None
@@ -141,6 +158,9 @@ func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
 		return s.udp(e, v, depth)
 	case protocolICMP, protocolICMPv6:
 		return s.icmp(protocol, e, v)
+	}
+	s.enter()
+	switch protocol {
 	case protocolIPv4:
 		return s.ipv4(v, depth-1)
 	case protocolIPv6:
@@ -148,30 +168,37 @@ func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
 	case protocolGRE:
 		return s.gre(v, depth-1)
 	}
-	if quietProtocol(protocol) {
-		return None
-	}
-	return s.opaque(v)
+	return None
 }
 
 // udp enters VXLAN (RFC 7348), by its port and by Linux's first one, and Geneve (RFC 8926).
 func (s *Segment) udp(e *ends, v view, depth int) Kind {
 	const header, tunnel = 8, 8
-	if len(v.data) < header+tunnel || v.length < header+tunnel {
+	if len(v.data) < header || v.length < header {
+		if v.length >= header {
+			s.passed(v.after(len(v.data)))
+		}
 		return None
 	}
-	port := binary.BigEndian.Uint16(v.data[2:])
-	b := v.data[header:]
 	whole := v
 	if length := int(binary.BigEndian.Uint16(v.data[4:])); length >= header && length < v.length {
 		whole = v.first(length)
 	}
 	s.covered(protocolUDP, e, whole, 6)
+	if length := int(binary.BigEndian.Uint16(v.data[4:])); length <= v.length || e.more {
+		s.passed(v.after(header))
+	}
+	s.enter()
+	if len(v.data) < header+tunnel || v.length < header+tunnel {
+		return None
+	}
+	port := binary.BigEndian.Uint16(v.data[2:])
+	b := v.data[header:]
 	switch port {
 	case 4789, 8472:
 		const hasVNI = 0x08
-		if b[0]&hasVNI == 0 {
-			return s.opaque(v.after(header))
+		if b[0]&hasVNI == 0 || s.layout != nil && (b[0] != hasVNI || b[1] != 0 || b[2] != 0 || b[3] != 0 || b[7] != 0) {
+			return None
 		}
 		return s.ethernet(v.after(header+tunnel), depth-1)
 	case 6081:
@@ -179,12 +206,10 @@ func (s *Segment) udp(e *ends, v view, depth int) Kind {
 		size := header + tunnel + int(b[0]&optionWords)*4
 		t := binary.BigEndian.Uint16(b[2:])
 		if b[0]&version != 0 || t < typeLength || len(v.data) < size || v.length < size {
-			return s.opaque(v.after(header))
+			return None
 		}
+		s.anything(v, header+tunnel, size)
 		return s.etherType(t, v.after(size), depth-1)
-	}
-	if s.layout != nil && encapsulates(v.after(header)) {
-		return s.opaque(v.after(header))
 	}
 	return None
 }
@@ -197,7 +222,7 @@ func (s *Segment) gre(v view, depth int) Kind {
 	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
 	flags := binary.BigEndian.Uint16(v.data)
 	if flags&(routing|version) != 0 {
-		return s.opaque(v.after(4))
+		return None
 	}
 	size := 4
 	for _, bit := range [...]uint16{checksum, key, sequence} {
@@ -206,14 +231,14 @@ func (s *Segment) gre(v view, depth int) Kind {
 		}
 	}
 	if len(v.data) < size || v.length < size {
-		return s.opaque(v.after(4))
+		return None
 	}
 	if flags&checksum != 0 {
 		s.covered(protocolGRE, nil, v, 4)
 	}
 	t := binary.BigEndian.Uint16(v.data[2:])
 	if t < typeLength {
-		return s.opaque(v.after(size))
+		return None
 	}
 	return s.etherType(t, v.after(size), depth)
 }
@@ -223,6 +248,10 @@ func (s *Segment) arp(v view) Kind {
 	b := v.data
 	if len(b) < 8 {
 		return None
+	}
+	const ethernet, ipv4, addresses = 6, 4, 28
+	if b[4] == ethernet && b[5] == ipv4 {
+		s.passed(v.after(min(addresses, len(b))))
 	}
 	hardware, protocol := int(b[4]), int(b[5])
 	if binary.BigEndian.Uint16(b[2:]) != typeIPv4 || protocol != 4 || len(b) < 8+2*hardware+8 {

@@ -9,16 +9,22 @@ import (
 // A Layout says where in the data of a packet things are, in bytes from its beginning: for
 // who changes them.
 type Layout struct {
-	// Payload is where that of a segment begins, and padding behind it; of an ICMP error
-	// that of what it quotes. For all other Kinds it is where what may hold segments begins
-	// that aren't told of: an IP fragment, a tunnel or an encapsulation that isn't entered.
-	// It is the length of the data where there is nothing of that.
+	// Payload is where that of a segment begins, and padding behind it; of any other packet
+	// where what isn't a header begins. A header is what its place and its content say is
+	// one: of a tunnel it is, if a header of IP that agrees with itself is behind it.
 	Payload int
-	// Checksums are those that cover it, the outermost first. Those of IPv4 headers don't.
+	// Options are those parts of the headers that may be anything: options of IP and TCP of
+	// which the Segment's fields don't tell, and what pads them.
+	Options []Range
+	// Checksums are those that cover Payload or Options, the outermost first.
 	Checksums []Checksum
 
-	room int // the capacity of the data
+	room  int  // the capacity of the data
+	inner bool // what is read is in a tunnel
 }
+
+// A Range is from a byte of a packet up to another.
+type Range struct{ From, To int }
 
 // A Checksum is one of RFC 1071 in the header of a protocol.
 type Checksum struct {
@@ -29,29 +35,117 @@ type Checksum struct {
 	Length   int   // of what it covers from there on, on the wire; -1 if it goes on in other fragments
 }
 
-// Locate does what Read does, and says where it was, in what l has memory for.
+// Locate does what Read does, and says where it was, in what l has memory for. What is in a
+// tunnel is read only if it begins with a header of IP that agrees with itself.
 func (s *Segment) Locate(p *pcapfile.Packet, l *Layout) Kind {
-	*l = Layout{Payload: len(p.Data), Checksums: l.Checksums[:0], room: cap(p.Data)}
+	*l = Layout{Options: l.Options[:0], Checksums: l.Checksums[:0], room: cap(p.Data)}
 	s.layout = l
 	kind := s.Read(p)
 	s.layout = nil
 	return kind
 }
 
-// opaque notes what can't be looked into, and may be anything.
-func (s *Segment) opaque(v view) Kind {
+// passed notes that all before a view are headers.
+func (s *Segment) passed(v view) {
 	if s.layout != nil {
 		s.layout.Payload = s.layout.room - cap(v.data)
 	}
-	return None
 }
 
-// fragment notes one that isn't its datagram's first.
-func (s *Segment) fragment(protocol uint8, v view) Kind {
-	if protocol != protocolICMP && protocol != protocolICMPv6 && !quietProtocol(protocol) {
-		s.opaque(v)
+// enter notes that what is read is in a tunnel.
+func (s *Segment) enter() {
+	if s.layout != nil {
+		s.layout.inner = true
 	}
-	return Fragment
+}
+
+// inside reports whether what is read is in a tunnel, and has to agree with itself.
+func (s *Segment) inside() bool { return s.layout != nil && s.layout.inner }
+
+// anything notes that bytes of a header may be anything, from one up to another, as far as
+// they were captured.
+func (s *Segment) anything(v view, from, to int) {
+	if to = min(to, len(v.data)); s.layout != nil && from < to {
+		at := s.layout.room - cap(v.data)
+		s.layout.Options = append(s.layout.Options, Range{at + from, at + to})
+	}
+}
+
+// options4 notes what may be anything in the options of an IPv4 header, RFC 791.
+func (s *Segment) options4(v view, header int) {
+	const fixed = 20
+	if s.layout == nil || header == fixed {
+		return
+	}
+	if routerAlert := [4]byte{0x94, 4}; header == fixed+4 && [4]byte(v.data[fixed:]) == routerAlert { // RFC 2113
+		return
+	}
+	s.covered(0, nil, v.first(header), 10)
+	s.anything(v, fixed, header)
+}
+
+// extension notes what may be anything in an extension header of IPv6, RFC 8200.
+func (s *Segment) extension(kind uint8, v view, size int) {
+	switch kind {
+	case protocolHopByHop, protocolDestination:
+		const jumbo, routerAlert = 0xc2, 5 // RFC 2675, RFC 2711
+		for at := 2; at < size; {
+			n := 1
+			if v.data[at] != 0 && at+1 < size {
+				n = 2 + int(v.data[at+1])
+			}
+			known := v.data[at] == 0 || v.data[at] == jumbo && n == 6 || v.data[at] == routerAlert && n == 4
+			if end := min(at+n, size); !known {
+				from := at
+				if v.data[at] == 1 { // PadN
+					from = min(at+2, end)
+				}
+				s.anything(v, from, end)
+			}
+			at += n
+		}
+	case protocolAuth:
+		from := 12
+		if v.data[2] != 0 || v.data[3] != 0 { // reserved, RFC 4302
+			from = 0
+		}
+		s.anything(v, from, size)
+	case protocolRouting: // of which there are four types
+		if v.data[2] > 4 {
+			s.anything(v, 2, size)
+		}
+	case protocolMobility, protocolHIP, protocolShim6:
+		s.anything(v, 2, size)
+	}
+}
+
+// optionsTCP notes what may be anything in the options of a TCP header.
+func (s *Segment) optionsTCP(v view, header int) {
+	if s.layout == nil {
+		return
+	}
+	const end, noOperation, maxSegmentSize, windowScale, permitted, selective, timestamps = 0, 1, 2, 3, 4, 5, 8
+	header = min(header, len(v.data))
+	for at := minHeader; at < header; {
+		kind, n := v.data[at], 0
+		if kind == noOperation {
+			at++
+			continue
+		}
+		if at+1 < header {
+			n = int(v.data[at+1])
+		}
+		if kind == end || n < 2 || at+n > header {
+			s.anything(v, at, header)
+			return
+		}
+		switch {
+		case kind == maxSegmentSize && n == 4, kind == windowScale && n == 3, kind == permitted && n == 2, kind == timestamps && n == 10, kind == selective && n%8 == 2:
+		default:
+			s.anything(v, at+2, at+n)
+		}
+		at += n
+	}
 }
 
 // covered notes a checksum at an offset from where it covers the packet on.
@@ -73,66 +167,12 @@ func (l *Layout) add(protocol uint8, e *ends, v view, at int) {
 	l.Checksums = append(l.Checksums, c)
 }
 
-// quiet reports whether what an EtherType announces is known, and isn't TCP in any wrapping:
-// discovery, configuration, time, and the like.
-func quiet(etherType uint16) bool {
-	switch etherType {
-	case 0x0842, // Wake-on-LAN
-		0x8035,         // RARP
-		0x8863,         // PPPoE discovery, RFC 2516
-		0x8808, 0x8809, // pause frames, LACP: IEEE 802.3
-		0x888e, // EAPOL, IEEE 802.1X
-		0x88cc, // LLDP
-		0x88f7, // PTP, IEEE 1588
-		0x8902, // connectivity faults, IEEE 802.1ag
-		0x9000: // loopback test
-		return true
-	}
-	return false
-}
-
-// quietProtocol is that of IP protocol numbers: IGMP, OSPF, VRRP, SCTP.
-func quietProtocol(protocol uint8) bool {
-	switch protocol {
-	case 2, 89, 112, 132:
-		return true
-	}
-	return false
-}
-
-// searched is how far into a datagram an IP header is looked for, in bytes: what is known
-// to precede one is shorter.
-const searched = 64
-
-// encapsulates reports whether a payload of UDP looks like a tunnel on a port of its own
-// choice: there is an IP header in its beginning whose fields agree with the rest, and which
-// announces TCP or another IP header.
-func encapsulates(v view) bool {
-	for n := 0; n < searched && n+20 <= len(v.data); n++ {
-		b := v.data[n:]
-		rest := v.length - n
-		protocol := b[9]
-		switch b[0] >> 4 {
-		case 4:
-			header := int(b[0]&15) * 4
-			total := int(binary.BigEndian.Uint16(b[2:]))
-			if header < 20 || header > len(b) || total < header || total > rest || !sumsUp(b[:header]) {
-				continue
-			}
-		case 6:
-			if len(b) < 40 || 40+int(binary.BigEndian.Uint16(b[4:])) > rest || rest > 40+int(binary.BigEndian.Uint16(b[4:]))+searched {
-				continue
-			}
-			protocol = b[6]
-		default:
-			continue
-		}
-		switch protocol {
-		case protocolTCP, protocolIPv4, protocolIPv6, protocolGRE, protocolUDP, protocolFragment, protocolHopByHop, protocolDestination, protocolRouting:
-			return true
-		}
-	}
-	return false
+// agrees reports whether the header of IPv4 that a view begins with may be one in a tunnel:
+// the datagram isn't longer than what it is in, and the checksum is right, or none yet.
+func agrees(v view, header int) bool {
+	b := v.data
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	return total <= v.length && (total == 0 || total >= header) && (b[10] == 0 && b[11] == 0 || sumsUp(b[:header]))
 }
 
 // sumsUp reports whether the checksum of an IPv4 header is right.

@@ -21,6 +21,9 @@ const maxDepth = 16
 func (s *Segment) link(t pcapfile.LinkType, v view) Kind {
 	switch t {
 	case pcapfile.LinkTypeEthernet:
+		if len(v.data) >= 14 {
+			s.passed(v.after(14))
+		}
 		return s.ethernet(v, maxDepth)
 	case pcapfile.LinkTypeLinuxSLL:
 		return s.cooked(v, 16, 2, 14)
@@ -36,7 +39,7 @@ func (s *Segment) link(t pcapfile.LinkType, v view) Kind {
 		}
 		return s.ppp(v, maxDepth)
 	}
-	return s.opaque(v)
+	return None
 }
 
 // EtherTypes.
@@ -80,35 +83,30 @@ func (s *Segment) etherType(t uint16, v view, depth int) Kind {
 			}
 			t, v = binary.BigEndian.Uint16(v.data[2:]), v.after(4)
 		case typeMPLS, typeMPLS2:
+			s.enter()
 			return s.mpls(v, depth)
 		case typePPPoE:
 			if len(v.data) < 6 || v.data[1] != 0 { // RFC 2516: code 0 is a session's data
-				return s.opaque(v)
+				return None
 			}
 			return s.ppp(v.after(6), depth)
 		case typeBridged:
 			return s.ethernet(v, depth-1)
 		default:
-			if t >= typeLength && quiet(t) {
-				return None
-			}
 			// SNAP: RFC 1042. Other LLC is spanning trees' and the like.
 			if t >= typeLength || len(v.data) < 8 {
-				return s.opaque(v)
-			}
-			if v.data[0] == 0x42 && v.data[1] == 0x42 {
 				return None
 			}
 			if [6]byte(v.data) != [6]byte{0xaa, 0xaa, 3} {
-				return s.opaque(v)
+				return None
 			}
 			t, v = binary.BigEndian.Uint16(v.data[6:]), v.after(8)
 			if t < typeLength {
-				return s.opaque(v)
+				return None
 			}
 		}
 	}
-	return s.opaque(v)
+	return None
 }
 
 // cooked reads Linux's cooked headers: size bytes, with an ARPHRD_ number and an EtherType
@@ -117,14 +115,15 @@ func (s *Segment) cooked(v view, size, hardware, protocol int) Kind {
 	if len(v.data) < size {
 		return None
 	}
+	s.passed(v.after(size))
 	const arphrdNetlink, arphrdFrad, arphrdRadiotap = 824, 770, 803 // no EtherType follows these
 	switch binary.BigEndian.Uint16(v.data[hardware:]) {
 	case arphrdNetlink, arphrdFrad, arphrdRadiotap:
-		return s.opaque(v.after(size))
+		return None
 	}
 	t := binary.BigEndian.Uint16(v.data[protocol:])
 	if t < typeLength && t != typeLLC {
-		return s.opaque(v.after(size))
+		return None
 	}
 	return s.etherType(t, v.after(size), maxDepth)
 }
@@ -135,6 +134,7 @@ func (s *Segment) family(v view) Kind {
 	if len(v.data) < 4 {
 		return None
 	}
+	s.passed(v.after(4))
 	f := binary.LittleEndian.Uint32(v.data)
 	if f > 0xffff {
 		f = binary.BigEndian.Uint32(v.data)
@@ -143,7 +143,7 @@ func (s *Segment) family(v view) Kind {
 	case 2, 10, 24, 28, 30:
 		return s.ip(v.after(4), maxDepth)
 	}
-	return s.opaque(v.after(4))
+	return None
 }
 
 // ppp reads from the protocol field on, which may be compressed to one byte (RFC 1661).
@@ -151,6 +151,7 @@ func (s *Segment) ppp(v view, depth int) Kind {
 	if len(v.data) < 2 {
 		return None
 	}
+	s.enter()
 	protocol := uint16(v.data[0])
 	if protocol&1 != 0 {
 		v = v.after(1)
@@ -165,10 +166,7 @@ func (s *Segment) ppp(v view, depth int) Kind {
 	case 0x0281, 0x0283:
 		return s.mpls(v, depth-1)
 	}
-	if protocol >= 0x8000 { // of PPP's own: RFC 1661, section 2
-		return None
-	}
-	return s.opaque(v)
+	return None
 }
 
 // mpls passes over a stack of labels (RFC 3032). Nothing says what is behind it but its
@@ -181,5 +179,5 @@ func (s *Segment) mpls(v view, depth int) Kind {
 			return s.ip(v, depth-1)
 		}
 	}
-	return s.opaque(v)
+	return None
 }
