@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -175,7 +176,8 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, end, stop := stopOnSignal(log)
+	impatience := &impatience{log: log}
+	ctx, end, stop := impatience.stopOnSignal()
 	defer stop()
 	questions := make(chan os.Signal, 4)
 	signal.Notify(questions, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -254,6 +256,10 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		defer close(watching)
 		observe(watch, questions, rec, log, terminal)
 	}()
+	impatience.given.Store(&abandoned{rec, o})
+	if o.duration.set {
+		defer time.AfterFunc(o.duration.d, end).Stop()
+	}
 	err = rec.Run(ctx)
 	close(control.over)
 	stopWatching()
@@ -289,20 +295,38 @@ func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *
 	}
 }
 
+// impatience ends the process when somebody doesn't want to wait for a capture to end.
+type impatience struct {
+	log   *daemon.Log
+	given atomic.Pointer[abandoned] // nil before anything was captured
+}
+
+type abandoned struct {
+	rec *record.Recorder
+	o   *captureOptions
+}
+
+// twice is within how long two signals are one: timeout(1) signals its child, and then the
+// group in which that is.
+const twice = time.Second
+
 // stopOnSignal returns a context that ends with the first SIGINT or SIGTERM, or with
-// end. The second signal ends the process.
-func stopOnSignal(log *daemon.Log) (ctx context.Context, end, stop func()) {
+// end. A signal that comes a second later, or more, ends the process.
+func (i *impatience) stopOnSignal() (ctx context.Context, end, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
+		var first time.Time
 		for s := range signals {
-			if ctx.Err() != nil {
-				fmt.Fprintln(os.Stderr, "netcap: stopped at once: what was not yet written is lost")
-				os.Exit(exitFailed)
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				i.log.Debug("stopping", "signal", s.String())
+				cancel()
+			case time.Since(first) >= twice:
+				i.giveUp()
 			}
-			log.Debug("stopping", "signal", s.String())
-			cancel()
 		}
 	}()
 	return ctx, cancel, func() {
@@ -310,6 +334,27 @@ func stopOnSignal(log *daemon.Log) (ctx context.Context, end, stop func()) {
 		close(signals)
 		cancel()
 	}
+}
+
+// giveUp ends the process, and says what is lost by that.
+func (i *impatience) giveUp() {
+	a := i.given.Load()
+	if a == nil {
+		fmt.Fprintln(os.Stderr, "netcap: stopped at once, before anything was captured")
+		os.Exit(exitFailed)
+	}
+	s := a.rec.Status()
+	lost := s.Received - s.Written - s.DroppedKernel - s.DroppedDisk
+	summarize(os.Stderr, s, a.o)
+	fmt.Fprintf(os.Stderr, "netcap: stopped at once: %s not yet written, and lost\n", wasOrWere(lost))
+	os.Exit(exitFailed)
+}
+
+func wasOrWere(packets int64) string {
+	if packets == 1 {
+		return "1 packet was"
+	}
+	return count(packets, "packet") + " were"
 }
 
 // How often the status is shown on a terminal, and logged elsewhere.

@@ -278,7 +278,8 @@ func TestSignals(t *testing.T) {
 	h.file(h.dir + "/set/c0-*-000003.pcapng")
 }
 
-// A second signal ends the process though it can't finish.
+// A second signal ends the process though it can't finish, unless it comes at once. It says
+// what is lost.
 func TestSecondSignal(t *testing.T) {
 	h := newHost(t)
 	r, w, err := os.Pipe()
@@ -291,12 +292,49 @@ func TestSecondSignal(t *testing.T) {
 	p.says(isCapturing)
 	h.peer.Flood(t, "g0", 1514, 1000)
 	p.signal(syscall.SIGINT)
-	time.Sleep(300 * time.Millisecond)
-	require.False(t, p.over())
+	p.signal(syscall.SIGTERM)
+	time.Sleep(1200 * time.Millisecond)
+	require.False(t, p.over(), "two at once are one")
 	p.signal(syscall.SIGINT)
 	p.wait()
 	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
-	assert.Contains(t, p.stderr.String(), "stopped at once")
+	captured, received, dropped := summary(t, p.stderr.String())
+	assert.Equal(t, 1000, received)
+	assert.Contains(t, p.stderr.String(), fmt.Sprintf("stopped at once: %d packets were not yet written, and lost", 1000-captured-dropped))
+}
+
+// TestTimeout is ended by GNU timeout, which signals twice within microseconds: everything is
+// written.
+func TestTimeout(t *testing.T) {
+	h := newHost(t)
+	for n := range 8 {
+		path := filepath.Join(h.dir, fmt.Sprintf("%d.pcapng", n))
+		p := h.start(h.program(testenv.Program(t, "timeout"), "-s", []string{"INT", "TERM"}[n%2], "1", testenv.Netcap(t), "-i", "c0", "-w", path, "--name", fmt.Sprint(n)))
+		p.says(isCapturing)
+		sent := h.peer.Flood(t, "g0", 1514, 5000)
+		p.wait()
+		captured, received, dropped := summary(t, p.stderr.String())
+		assert.Equal(t, sent, received)
+		assert.Equal(t, sent, captured+dropped)
+		assert.NotContains(t, p.stderr.String(), "stopped at once")
+	}
+}
+
+// TestDuration ends by itself.
+func TestDuration(t *testing.T) {
+	h := newHost(t)
+	path := filepath.Join(h.dir, "x.pcapng")
+	p := h.capture("-i", "c0", "-w", path, "--duration", "500ms")
+	h.peer.Send(t, "g0", testenv.UDPFrame(0, 100))
+	p.wait()
+	require.Zero(t, p.cmd.ProcessState.ExitCode(), p.stderr.String())
+	captured, received, _ := summary(t, p.stderr.String())
+	assert.Equal(t, []int{1, 1}, []int{captured, received})
+	assert.Equal(t, 1, tcpdumpLines(t, path))
+
+	status, stderr := h.fails(h.command("-i", "c0", "-w", path+"2", "--duration", "0s"))
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "--duration 0s: no time to capture in")
 }
 
 func TestDownInterface(t *testing.T) {

@@ -41,6 +41,7 @@ type captureOptions struct {
 
 	snapLen     int
 	count       int64
+	duration    durationValue
 	bufferKiB   int
 	threads     string
 	writeBuffer amountValue
@@ -98,6 +99,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 
 	f.IntVarP(&o.snapLen, "snapshot-length", "s", capture.MaxSnapLen, "keep at most `N` bytes of a packet")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
+	f.Var(&o.duration, "duration", "stop after `DUR` (default no bound)")
 	f.IntVarP(&o.bufferKiB, "buffer-size", "B", capture.DefaultRingSize>>10, "size of the kernel's ring in `KIB`")
 	f.StringVar(&o.threads, "threads", "auto", "empty `N` rings an interface, each of the size of -B, with a thread each; auto is one for each 10 Gbit/s")
 	f.Var(&o.writeBuffer, "write-buffer", "memory that rides out a slow disk: `SIZE`, taken as needed (default 256 MiB, or a sixteenth of memory if that is less)")
@@ -150,9 +152,11 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 	case threadsErr != nil:
 		return usage("--threads %s: not auto or a number between 1 and %d", o.threads, capture.MaxThreads)
 	case o.segmentCount < 0 || o.segmentCount == 1:
-		return usage("-W %d: must be at least 2: one file is being written and one kept", o.segmentCount)
+		return usage("-W %d: must be at least 2: one file is being written and one kept (to stop after a time, --duration DUR)", o.segmentCount)
 	case o.segmentDuration.set && o.segmentDuration.d < time.Second:
 		return usage("-G %v: must be at least 1s", o.segmentDuration.d)
+	case o.duration.set && o.duration.d <= 0:
+		return usage("--duration %v: no time to capture in", o.duration.d)
 	case o.fsync.set && o.fsync.d < 100*time.Millisecond:
 		return usage("--fsync %v: must be at least 100ms", o.fsync.d)
 	case o.journal != "" && o.write == "-":
