@@ -38,7 +38,8 @@ Sizes are written as 100M, 1.5GB, 2GiB or 10% (of the file system), durations as
 SIGINT and SIGTERM end the capture, a second one at once; SIGHUP re-opens the
 log, SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 4 not permitted.`
+Exit status, the same for every command: 0 done, 1 failed, 2 wrong usage, 3 no such capture,
+4 not permitted, 5 looked, and there is something (gaps, problems).`
 
 const captureExample = `  sudo netcap                                  # docker0, 10 GB at most
   sudo netcap -i eth0 --disk-budget 200GB --max-age 30d

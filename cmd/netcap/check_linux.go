@@ -30,7 +30,7 @@ PID file, log, memory, AppArmor or SELinux, and the clock. It leaves nothing beh
 and captures nothing. Then it watches the interface's own counters for three seconds
 and says how long the budget lasts at that rate, without regard to a filter.
 
-Exit status: 0 it would work, 1 it would not.`,
+Exit status: 0 it would work, 5 it would not, 1 that could not be found out.`,
 		Example: `  sudo netcap check
   sudo netcap check -i eth0 --disk-budget 200GB tcp port 104`,
 		DisableFlagsInUseLine: true,
@@ -74,7 +74,7 @@ Exit status: 0 it would work, 1 it would not.`,
 				}
 			}
 			if failed > 0 {
-				return errSilent
+				return errFound
 			}
 			return nil
 		},

@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"-i", "c0"}, tt.args...)
 			status, stdout, _ := h.netcap(append([]string{"check"}, args...)...)
-			assert.Equal(t, exitFailed, status)
+			assert.Equal(t, exitFound, status)
 			assert.Regexp(t, `(?m)^failed `, stdout)
 			assert.Contains(t, stdout, tt.says)
 			status, _, stderr := h.netcap(append([]string{"start"}, args...)...)
@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 		"env", "XDG_STATE_HOME="+h.dir, "XDG_RUNTIME_DIR="+h.dir, testenv.Netcap(t), "check", "-i", "c0")
 	p := h.start(unprivileged)
 	p.wait()
-	assert.Equal(t, exitFailed, unprivileged.ProcessState.ExitCode())
+	assert.Equal(t, exitFound, unprivileged.ProcessState.ExitCode())
 	assert.Contains(t, p.stdout.String(), "it needs CAP_NET_RAW")
 	assert.Contains(t, p.stdout.String(), "running as nobody")
 }
@@ -74,7 +74,7 @@ func TestCheckRunning(t *testing.T) {
 	h := newOperated(t)
 	h.does("start", "-i", "c0", "--keep-free", "1")
 	status, stdout, _ := h.netcap("check", "-i", "c0")
-	assert.Equal(t, exitFailed, status)
+	assert.Equal(t, exitFound, status)
 	assert.Contains(t, stdout, "PID file: already running as PID ")
 	assert.Contains(t, stdout, "another netcap is writing this set")
 	assert.Equal(t, "capturing", h.statusOf("c0").State, "it goes on")

@@ -21,9 +21,6 @@ import (
 	"netcap/pcapfile"
 )
 
-// exitProblems is the exit status of netcap dicom --check where something didn't work.
-const exitProblems = 4
-
 type dicomOptions struct {
 	ports    []uint
 	hosts    []string
@@ -54,8 +51,8 @@ is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago; an association b
 before --from is read from its middle on. The JSON document is described in
 docs/dicom-json.md.
 
-Exit status: 1 if a file is damaged or can't be read, what precedes the damage is told
-all the same; with --check 4 if there was a problem (✗).`
+Exit status: 1 if a file is damaged, what precedes the damage is told all the same; 4 if
+one may not be read; with --check 5 if there was a problem (✗).`
 
 func newDICOMCommand() *cobra.Command {
 	o := &dicomOptions{}
@@ -84,7 +81,7 @@ func (o *dicomOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.problems, "problems", false, "print what is wrong, without the table")
 	f.BoolVar(&o.ops, "ops", false, "print contexts, implementations and each operation, with UIDs of instances")
 	f.BoolVar(&o.json, "json", false, "print a JSON document; with -f a JSON object an association, on a line each")
-	f.BoolVar(&o.check, "check", false, "exit with status 4 if there was a problem")
+	f.BoolVar(&o.check, "check", false, "exit with status 5 if there was a problem")
 	f.BoolVarP(&o.follow, "follow", "f", false, "wait for more at the end, and print associations as they end")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		switch name {
@@ -195,7 +192,7 @@ func (d *diagnosing) noteProblems(findings []*diagnosis.Finding) {
 // status is the error that the command ends with; err is one of printing.
 func (d *diagnosing) status(err error) error {
 	if err == nil && d.failed.err == nil && d.check && d.problems {
-		return childError(exitProblems) // it was told
+		return errFound // and told
 	}
 	return d.failed.join(err)
 }

@@ -165,7 +165,7 @@ func TestDICOMCheck(t *testing.T) {
 		_, _, err := runCommand(newDICOMCommand(), nil, "--check", dicomCapture(t, name))
 		status := 0
 		if want {
-			status = 4
+			status = exitFound
 		}
 		assert.Equal(t, status, exitStatus(err), name)
 	}

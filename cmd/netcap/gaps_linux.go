@@ -31,7 +31,7 @@ interface_gone, not_running (between a stop and the next start), killed (from an
 without a stop to the next start), clock_step or suspended (the machine slept).
 LOST is the number of packets, - where nobody can know.
 
-Exit status: 0 complete, 1 gaps.`,
+Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise.`,
 		Example: `  netcap gaps
   netcap gaps docker0 --from 14:00 --to 14:05 && echo complete
   netcap gaps --from 24h --json`,
@@ -103,7 +103,7 @@ func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Ti
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "complete: nothing is known to be missing")
 	}
 	if err == nil && (len(found) > 0 || incomplete) {
-		err = errSilent
+		err = errFound
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func TestGapsBetweenRuns(t *testing.T) {
 	h.does("stop")
 	require.NoError(t, os.Remove(h.lib+"/netcap/c0/c0.ledger"))
 	status, stdout, stderr := h.netcap("gaps", "--json", "c0")
-	assert.Equal(t, exitFailed, status)
+	assert.Equal(t, exitFound, status)
 	assert.Contains(t, stderr, "there is no ledger, or it is damaged: this is what the files tell")
 	var rebuilt []ledger.Gap
 	require.NoError(t, json.Unmarshal([]byte(stdout), &rebuilt))
@@ -166,7 +166,7 @@ func TestGapsUsage(t *testing.T) {
 	}
 	h.does("start", "-i", "c0", "--keep-free", "1")
 	status, _, stderr := h.netcap("gaps", "--from", "1h")
-	assert.Equal(t, exitFailed, status, "it wasn't captured then")
+	assert.Equal(t, exitFound, status, "it wasn't captured then")
 	assert.Contains(t, stderr, "the files reach back to ")
 }
 
@@ -191,7 +191,7 @@ func TestGapsOfFullDisk(t *testing.T) {
 	s := h.statusOf("c0")
 	h.does("stop")
 	status, stdout, stderr := h.netcap("gaps", "--json", small+"/c0")
-	require.Equal(t, exitFailed, status, stderr)
+	require.Equal(t, exitFound, status, stderr)
 	var gaps []ledger.Gap
 	require.NoError(t, json.Unmarshal([]byte(stdout), &gaps))
 	sum := int64(0)

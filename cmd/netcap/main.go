@@ -22,12 +22,13 @@ import (
 // version is set when the program is built.
 var version = "devel"
 
-// Exit statuses.
+// Exit statuses, the same for every command.
 const (
-	exitFailed       = 1
-	exitUsage        = 2
-	exitNotRunning   = 3
-	exitNotPermitted = 4
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotRunning = 3 // there is no such capture
+	exitUnreadable = 4 // what was asked about may not be looked at
+	exitFound      = 5 // it was looked, and there is something
 )
 
 // usageError is an error of the command line.
@@ -43,8 +44,14 @@ type childError int
 
 func (e childError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// errSilent ends the program with exitFailed after errors were printed.
-var errSilent = errors.New("reported already")
+// Errors that say nothing, since it was said: with errSilent the program ends with
+// exitFailed, with errUnread with exitUnreadable, and with errFound, where there is what was
+// looked for, gaps or problems, with exitFound.
+var (
+	errSilent = errors.New("reported already")
+	errUnread = fmt.Errorf("%w: %w", errSilent, fs.ErrPermission)
+	errFound  = fmt.Errorf("%w: there is something", errSilent)
+)
 
 func main() {
 	// A reader that goes away is an error of writing, EPIPE, and not a signal.
@@ -78,12 +85,14 @@ func exitStatus(err error) int {
 		return 0
 	case errors.As(err, &child):
 		return int(child)
+	case errors.Is(err, errFound):
+		return exitFound
 	case errors.Is(err, errNotRunning):
 		return exitNotRunning
 	case errors.As(err, &usage), errors.As(err, &expression):
 		return exitUsage
 	case errors.Is(err, fs.ErrPermission):
-		return exitNotPermitted
+		return exitUnreadable
 	}
 	return exitFailed
 }

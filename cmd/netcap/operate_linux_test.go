@@ -156,7 +156,7 @@ func TestStartFails(t *testing.T) {
 	unprivileged := h.program(testenv.Program(t, "setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups",
 		"env", "XDG_STATE_HOME="+h.dir, "XDG_RUNTIME_DIR="+h.dir, testenv.Netcap(t), "start", "-i", "c0")
 	status, stderr := h.fails(unprivileged)
-	assert.Equal(t, exitNotPermitted, status, stderr)
+	assert.Equal(t, exitUnreadable, status, stderr)
 }
 
 // None is taken for another: not a dead capture's PID that somebody else has now,

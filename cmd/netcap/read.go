@@ -67,7 +67,7 @@ that, pcap most of it, is said.
 T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. On a terminal there are
 colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER, or less.
 
-Exit status: 1 if a file is damaged or can't be read; what precedes the damage, and the
+Exit status: 1 if a file is damaged or can't be read, 4 if none may be read; what precedes the damage, and the
 other files, are printed all the same.`
 
 func newReadCommand() *cobra.Command {
@@ -406,18 +406,27 @@ func (f *failures) add(err error) {
 	case f.of == 1 && f.err == nil:
 		f.err = err
 	default:
-		if f.err != nil && f.err != errSilent { // the one was a directory
+		if f.err != nil && !errors.Is(f.err, errSilent) { // the one was a directory
 			fmt.Fprintln(f.cmd.ErrOrStderr(), "netcap: "+oneLine(f.err))
 		}
 		fmt.Fprintln(f.cmd.ErrOrStderr(), "netcap: "+oneLine(err))
-		f.err = errSilent
+		f.err = silent(f.err, err)
 	}
+}
+
+// silent is what remains to be said of errors that were printed: whether all of them were
+// about what may not be read.
+func silent(before, err error) error {
+	if errors.Is(err, fs.ErrPermission) && (before == nil || errors.Is(before, fs.ErrPermission)) {
+		return errUnread
+	}
+	return errSilent
 }
 
 // join is what a command returns that failed itself, perhaps, with err. That is told though
 // the errors of files were.
 func (f *failures) join(err error) error {
-	if f.err == errSilent && err != nil {
+	if errors.Is(f.err, errSilent) && err != nil {
 		return err
 	}
 	return errors.Join(err, f.err)
