@@ -77,8 +77,12 @@ func (b *back) suspects(out *output, err error) {
 // whether there is still one. Without a packet in it it is removed, lest a
 // failing disk fill the set with empty files.
 func (b *back) retire(seg *segment) bool {
-	if b.set == nil || seg.out == nil {
-		return seg.out != nil
+	if seg.out == nil {
+		close(seg.ended) // there never was a file
+		return false
+	}
+	if b.set == nil {
+		return true
 	}
 	kept := seg.packets > 0
 	if !kept {

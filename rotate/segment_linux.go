@@ -15,15 +15,26 @@ import (
 // front makes it; but for the flags, which both read, the rest is the back's.
 type segment struct {
 	start time.Time
-	dead  atomic.Bool // the back takes no more of it
-	renew atomic.Bool // its file lost something: the front begins another
+	ended chan struct{} // closed once its file is closed
+	dead  atomic.Bool   // the back takes no more of it
+	renew atomic.Bool   // its file lost something: the front begins another
 
 	out  *output // nil until it is opened
+	path string  // of its file, once that is closed
 	base int64   // where it begins in its file
 	end  int64   // bytes written, from base
 	// packets are those written, less those cut off again.
 	packets int64
 }
+
+// Ending is the end of a file of a set, which lies ahead or is past.
+type Ending struct{ seg *segment }
+
+// Done is closed once the file is on the disk, and closed.
+func (e Ending) Done() <-chan struct{} { return e.seg.ended }
+
+// Path is that of the file, once Done is closed.
+func (e Ending) Path() string { return e.seg.path }
 
 // output is the file that is being written, or the stream.
 type output struct {

@@ -127,6 +127,8 @@ func (s *syncer) sync1(j syncJob) {
 }
 
 func (s *syncer) close1(j syncJob) {
+	defer close(j.seg.ended)
+	j.seg.path = s.b.cfg.path(j.out.name)
 	log := s.b.cfg.Log.With("file", s.b.cfg.path(j.out.name))
 	if err := j.out.close(); err != nil {
 		s.b.suspects(j.out, err)

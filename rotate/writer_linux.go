@@ -80,7 +80,7 @@ func totalMemory() int64 {
 
 // begin starts a segment in an empty buffer.
 func (w *Writer) begin(now time.Time) {
-	w.seg = &segment{start: now}
+	w.seg = &segment{start: now, ended: make(chan struct{})}
 	b := w.take(0, 0)
 	b.data = w.cfg.Header(b.mem[:0], !w.begun || w.cfg.File == "")
 	b.head = len(b.data) // a header isn't a record: it stays whole or goes
@@ -198,6 +198,9 @@ func (w *Writer) Rotate(ns int64) error {
 	w.open(now)
 	return nil
 }
+
+// Ending tells when the current file of a set has ended.
+func (w *Writer) Ending() Ending { return Ending{w.seg} }
 
 // end writes the trailer and hands the segment over.
 func (w *Writer) end() {

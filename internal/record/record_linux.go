@@ -98,9 +98,6 @@ type Recorder struct {
 	ledger   *ledger.Ledger
 	books    books
 
-	finishing sync.Mutex               // of what follows
-	finished  map[string]chan struct{} // files that somebody waits for
-
 	seen       atomic.Int64 // packets taken out of rings
 	lastPacket atomic.Int64 // time of the newest, ns since the epoch
 
@@ -113,7 +110,7 @@ var errCounted = errors.New("the packets asked for are captured")
 // New opens the interfaces. Packets are received from then on, into the rings.
 // Begin and then Run follow.
 func New(cfg *Config) (*Recorder, error) {
-	r := &Recorder{cfg: *cfg, log: cfg.Log, finished: make(map[string]chan struct{})}
+	r := &Recorder{cfg: *cfg, log: cfg.Log}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -224,7 +221,7 @@ func (r *Recorder) addSource(name string) error {
 // Begin opens the first file. Nothing of it is left behind if it fails.
 func (r *Recorder) Begin() error {
 	f := r.cfg.Files
-	f.Log, f.Now, f.Began, f.Finished = r.log, r.cfg.Now, r.cfg.Began, r.tellFinished
+	f.Log, f.Now, f.Began, f.Finished = r.log, r.cfg.Now, r.cfg.Began, r.cfg.Finished
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
 	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }
@@ -395,54 +392,31 @@ func (r *Recorder) Rotate(ctx context.Context) (finished string, err error) {
 	if r.cfg.Files.Name == "" {
 		return "", errors.New("one file is written, not a set: there is nothing to rotate")
 	}
-	before := r.files.Stats().Current
-	done := r.awaitFinished(before)
-	if err := r.rotate(); err != nil {
+	ending, err := r.rotate()
+	if err != nil {
 		return "", err
 	}
 	select {
-	case <-done:
-		return before, nil
+	case <-ending.Done():
+		return ending.Path(), nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("the next file is begun, but %s is not on the disk yet: %w", before, context.Cause(ctx))
+		return "", fmt.Errorf("the next file is begun, but the one before it is not on the disk yet: %w", context.Cause(ctx))
 	}
 }
 
-func (r *Recorder) rotate() error {
+// rotate ends the current file, which nobody else ends then.
+func (r *Recorder) rotate() (rotate.Ending, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ok, err := r.files.Ready()
 	if err != nil {
-		return err
+		return rotate.Ending{}, err
 	}
 	if !ok {
-		return errors.New("nothing is written for want of room on the disk: there is no file to end")
+		return rotate.Ending{}, errors.New("nothing is written for want of room on the disk: there is no file to end")
 	}
-	return r.files.Rotate(0)
-}
-
-// awaitFinished returns a channel that is closed when a file is finished.
-func (r *Recorder) awaitFinished(path string) <-chan struct{} {
-	r.finishing.Lock()
-	defer r.finishing.Unlock()
-	done, ok := r.finished[path]
-	if !ok {
-		done = make(chan struct{})
-		r.finished[path] = done
-	}
-	return done
-}
-
-func (r *Recorder) tellFinished(path string) {
-	if r.cfg.Finished != nil {
-		r.cfg.Finished(path)
-	}
-	r.finishing.Lock()
-	defer r.finishing.Unlock()
-	if done, ok := r.finished[path]; ok {
-		close(done)
-		delete(r.finished, path)
-	}
+	ending := r.files.Ending()
+	return ending, r.files.Rotate(0)
 }
 
 // take encodes a batch of a source.

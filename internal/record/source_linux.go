@@ -358,6 +358,8 @@ func (s *source) newMissed() pcapfile.Counter {
 		return pcapfile.Counter{}
 	}
 	now, err := in[0].InterfaceDrops()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil || now < s.missed {
 		return pcapfile.Counter{}
 	}
