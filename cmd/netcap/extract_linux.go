@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ func knownGaps(from sources, p period, now time.Time) (string, error) {
 				if !p.from.IsZero() {
 					notes = append(notes, fmt.Sprintf("the files of %s reach back to %s only", printable.Text(set.Name), tableTime(&set.From)))
 				}
+			}
+			if last := cmp.Or(p.to, p.from); last.After(now) {
+				notes = append(notes, tableTime(&last)+" has not come yet")
 			}
 			if set.Rebuilt {
 				notes = append(notes, fmt.Sprintf("%s has no ledger, or a damaged one: its files tell what follows", printable.Text(set.Name)))

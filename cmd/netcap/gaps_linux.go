@@ -114,7 +114,9 @@ func notesOn(set report.SetGaps, p period, now time.Time) (notes []string) {
 	if !p.from.IsZero() && p.from.Before(set.From) {
 		notes = append(notes, fmt.Sprintf("%s: the files reach back to %s, not to %s", printable.Text(name), tableTime(&set.From), tableTime(&p.from)))
 	}
-	if p.to.After(now) {
+	if p.from.After(now) {
+		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", printable.Text(name), tableTime(&p.from)))
+	} else if p.to.After(now) {
 		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", printable.Text(name), tableTime(&p.to)))
 	}
 	if set.Rebuilt {

@@ -88,8 +88,8 @@ func parseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// parseTime reads T of the command line: RFC 3339, 15:04 of today, 2006-01-02 15:04,
-// both with seconds or without and in local time, or a duration back from now.
+// parseTime reads T of the command line: RFC 3339, 15:04 (the last time that it was so late),
+// 2006-01-02 15:04, today and yesterday, which begin at midnight, or a duration back from now.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t, nil
@@ -101,12 +101,22 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{"15:04", time.TimeOnly} {
 		if t, err := time.ParseInLocation(time.DateOnly+" "+layout, now.Format(time.DateOnly)+" "+s, now.Location()); err == nil {
+			if t.After(now) { // the last time that it was so late
+				t = t.AddDate(0, 0, -1)
+			}
 			return t, nil
 		}
 	}
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch s {
+	case "today":
+		return midnight, nil
+	case "yesterday":
+		return midnight.AddDate(0, 0, -1), nil
+	}
 	// A bare number is no duration here: 1404 is more likely a time that lost its colon.
 	if _, err := strconv.ParseFloat(s, 64); err != nil {
-		if d, err := parseDuration(s); err == nil {
+		if d, err := parseDuration(strings.TrimSuffix(s, " ago")); err == nil {
 			return now.Add(-d), nil
 		}
 	}
@@ -129,7 +139,8 @@ func parsePeriod(from, to string, now time.Time) (p period, err error) {
 		}
 	}
 	if !p.from.IsZero() && !p.to.IsZero() && !p.from.Before(p.to) {
-		return p, usageError{fmt.Errorf("--from %s is not before --to %s", from, to)}
+		const layout = "2006-01-02 15:04:05"
+		return p, usageError{fmt.Errorf("--from %s is not before --to %s: that is from %s to %s", from, to, p.from.Format(layout), p.to.Format(layout))}
 	}
 	return p, nil
 }
