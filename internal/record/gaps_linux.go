@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netcap/internal/ledger"
+	"netcap/rotate"
 )
 
 // books is what has been entered into the ledger.
@@ -37,7 +39,7 @@ const accountInterval = time.Second
 func (r *Recorder) openLedger() {
 	r.books = books{at: r.begun, kernel: make(map[*source]uint64), marks: []mark{{at: r.begun}}, wall: r.cfg.Now()}
 	r.books.boot, r.books.monotonic = r.cfg.Clocks()
-	cfg := ledger.Config{Flush: max(r.cfg.Files.Flush, 0), Sync: r.cfg.Files.Sync, Log: r.log, Now: r.cfg.Now}
+	cfg := ledger.Config{Flush: max(r.cfg.Files.Flush, 0), Sync: cmp.Or(r.cfg.Files.Sync, rotate.DefaultSync), Log: r.log, Now: r.cfg.Now}
 	if r.cfg.Files.Name != "" {
 		cfg.Dir, cfg.Name = r.cfg.Files.Dir, r.cfg.Files.Name
 		cfg.Current = filepath.Base(r.files.Stats().Current)

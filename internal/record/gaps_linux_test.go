@@ -1,13 +1,19 @@
 package record
 
 import (
+	"bytes"
+	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"netcap/internal/ledger"
+	"netcap/rotate"
 )
 
 // A machine that slept, and a clock that was set, are told apart, and from time that
@@ -38,4 +44,35 @@ func TestClocks(t *testing.T) {
 	assert.Equal(t, []ledger.Gap{{From: start.Add(-time.Hour), To: start.Add(time.Minute), Cause: ledger.ClockStep, Known: true}},
 		pass(-time.Hour, time.Minute, time.Minute), "back")
 	assert.Empty(t, pass(time.Minute, time.Minute, time.Minute))
+}
+
+// TestPromise has the ledger say what a kill and a power cut may cost: what the flags say, and
+// by default what the documentation does.
+func TestPromise(t *testing.T) {
+	for _, tt := range []struct {
+		flush, sync         time.Duration
+		wantFlush, wantSync float64 // seconds
+	}{
+		{0, 0, 1, 5},
+		{200 * time.Millisecond, 0, 0.2, 5},
+		{0, time.Second, 0.5, 1}, // else the disk would have them before the operating system
+		{-1, 0, 0, 5},
+	} {
+		dir := t.TempDir()
+		rec := start(t, newNetwork(t), Config{
+			Interfaces: []string{"a0"},
+			Files:      rotate.Config{Dir: dir, Name: "x", Ext: ".pcapng", KeepFree: rotate.Amount{Bytes: 1}, Flush: tt.flush, Sync: tt.sync},
+		})
+		b, err := os.ReadFile(filepath.Join(dir, ledger.FileName("x")))
+		require.NoError(t, err)
+		first, _, _ := bytes.Cut(b, []byte("\n"))
+		var head struct {
+			Flush float64 `json:"flush_seconds"`
+			Sync  float64 `json:"fsync_seconds"`
+		}
+		require.NoError(t, json.Unmarshal(first, &head))
+		assert.InDelta(t, tt.wantFlush, head.Flush, 1e-9, "%v", tt)
+		assert.InDelta(t, tt.wantSync, head.Sync, 1e-9, "%v", tt)
+		rec.finish()
+	}
 }
