@@ -142,7 +142,7 @@ func TestDICOMFollow(t *testing.T) {
 	}
 	c := h.start(h.command("dicom", "-f", "--check", "f"))
 	require.Eventually(t, func() bool { return strings.Contains(c.stdout.String(), "REJECTED") }, patience, 10*time.Millisecond)
-	for follower, status := range map[*process]int{f: 0, j: 0, c: 4} {
+	for follower, status := range map[*process]int{f: 0, j: 0, c: exitFound} {
 		follower.signal(syscall.SIGINT)
 		follower.wait()
 		assert.Equal(t, status, follower.cmd.ProcessState.ExitCode(), follower.stderr.String())

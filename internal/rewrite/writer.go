@@ -394,7 +394,7 @@ func (w *Writer) say(f *input.File, s *state) {
 // count writes statistics, if they are of the packets that are written.
 func (w *Writer) count(f *input.File, s *state, one *pcapfile.InterfaceStatistics) {
 	if !w.cfg.Whole {
-		w.losses.lose(statistics, notOfThese, 1)
+		// That they are of all packets of the original is no loss.
 		w.losses.lose(comment, notOfThese, len(one.Comments))
 		return
 	}
