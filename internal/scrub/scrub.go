@@ -176,32 +176,18 @@ func (s *Scrubber[T]) scrub(p *pcapfile.Packet, at *place) *pcapfile.Packet {
 
 // count adds a packet up, of whose payload so many bytes were kept.
 func (s *Scrubber[T]) count(at *place, old []byte, kept int) {
-	o, n := &s.stats.Unread, int64(at.size-kept)
-	c := at.conn
-	if c == nil {
-		n = 0
-	} else if n > 0 {
-		counted := &c.countedUnknown
-		if o = &s.stats.Unknown; c.dicom {
-			o, counted = &s.stats.DICOM, &c.counted
+	from := at.payload
+	if c := at.conn; c != nil {
+		from += at.size
+		if n := int64(at.size - kept); n > 0 {
+			s.overwrite(c, n)
 		}
-		if !*counted {
-			*counted = true
-			o.Connections++
+		if kept > 0 && !c.dicom && (c.proxied || c.streams[at.from].foreign != nil) {
+			s.pass(c, at.from, int64(kept))
 		}
-		o.Packets++
-		o.Bytes += n
 	}
-	if c != nil && kept > 0 && !c.dicom && (c.proxied || c.streams[at.from].foreign != nil) {
-		s.pass(c, at.from, int64(kept))
-	}
-	n = 0
-	from := 0
-	if c != nil {
-		from = at.payload + at.size
-	} else {
-		from = at.payload
-	}
+	// What is no connection's payload.
+	n := int64(0)
 	changed := func(from, to int) {
 		for i := from; i < to; i++ {
 			if old[i] != s.data[i] {
@@ -217,6 +203,20 @@ func (s *Scrubber[T]) count(at *place, old []byte, kept int) {
 		s.stats.Unread.Packets++
 		s.stats.Unread.Bytes += n
 	}
+}
+
+// overwrite counts what is overwritten of a packet of a connection.
+func (s *Scrubber[T]) overwrite(c *conn, n int64) {
+	o, counted := &s.stats.Unknown, &c.countedUnknown
+	if c.dicom {
+		o, counted = &s.stats.DICOM, &c.counted
+	}
+	if !*counted {
+		*counted = true
+		o.Connections++
+	}
+	o.Packets++
+	o.Bytes += n
 }
 
 // pass counts what is left as it is of a connection of another protocol.
