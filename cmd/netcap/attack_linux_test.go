@@ -240,7 +240,7 @@ func TestAttackersDirectory(t *testing.T) {
 			assert.NoFileExists(t, h.dir+"/x.pcapng")
 			if option != "--dicom-journal" {
 				status, stdout, _ := h.netcap("check", "-i", "c0", "-w", h.dir+"/x.pcapng", option, filepath.Join(evil, name))
-				assert.Equal(t, 1, status)
+				assert.Equal(t, exitFound, status)
 				assert.Contains(t, stdout, "belongs to nobody", "netcap check says so before")
 			}
 		}

@@ -86,8 +86,9 @@ func nothingRaw(t testing.TB, text, what string) {
 // file begins with, which names the link type too.
 var damage = regexp.MustCompile(`at offset \d+|pcap file header|not a pcap or pcapng file|data (is cut short|can't be read).* \d+ bytes|the file ends in its header|skippable frame|filter: link type \S+ is not supported`)
 
-// extracted is the line in which netcap extract says what came of it.
-var extracted = regexp.MustCompile(`^netcap: [\d,]+ packets? of `)
+// extracted is the line in which netcap extract says what came of it, or read what it left
+// out of what it wrote.
+var extracted = regexp.MustCompile(`^netcap: ([\d,]+ packets? of |\S+/out\.pcapng: )`)
 
 // saysWhere says that each error is about one of the files, and where in it.
 func saysWhere(t testing.TB, o *told, files []string) {
