@@ -110,7 +110,7 @@ func (b *back) run() {
 	defer b.syncer.stop()
 	defer func() {
 		if b.out != nil { // the one file of Config.File
-			b.syncer.close(b.last)
+			b.syncer.close(b.last, b.cfg.Now())
 		}
 	}()
 	flush := stoppedTimer()
@@ -319,9 +319,10 @@ func (b *back) finish(seg *segment) {
 	if b.set == nil || seg.dead.Load() {
 		return
 	}
+	b.set.ended(seg.stop, seg.packets)
 	b.set.finished()
 	b.out = nil
-	b.syncer.close(seg)
+	b.syncer.close(seg, seg.stop)
 }
 
 func (b *back) housekeep() {

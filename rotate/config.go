@@ -161,19 +161,48 @@ type Config struct {
 	// Beside says that finished files are compressed beside themselves: one segment of
 	// the budget is left for that.
 	Beside bool
-	// Began is told the path of each file that was made, before anything is in it. It is
-	// called by the goroutine that writes, and must not wait.
-	Began func(path string)
-	// Finished is told the path of each file that is closed and won't change any
-	// more. It is called by a goroutine that syncs files, one call at a time, and
-	// must not wait for the Writer.
-	Finished func(path string)
+	// Began is told the path and start of each file that was made, before anything is in
+	// it. It is called by Open, and then by the goroutine that writes, and must not wait.
+	Began func(FileInfo)
+	// Finished is told of each file that is closed and won't change any more. It is
+	// called by a goroutine that syncs files, one call at a time, and must not wait for
+	// the Writer.
+	Finished func(FileInfo)
+	// Deleted is told of each file of the set that was deleted, and by which bound. It is
+	// called by Open, and then by the goroutine that writes, and must not wait.
+	Deleted func(f FileInfo, why Bound)
 
 	// Log is told what happens to files. Default: nothing is logged.
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
+
+// A FileInfo is what is known of a file.
+type FileInfo struct {
+	// Path is the file's, in Config.Dir.
+	Path string
+	// Start and End are when the file was begun and ended. Of a file of an earlier run
+	// Start is that of its name, to the second, and End is zero.
+	Start, End time.Time
+	Bytes      int64
+	// Packets is -1 where it isn't known, as of files of earlier runs.
+	Packets int64
+}
+
+// A Bound is why a file was deleted.
+type Bound string
+
+// The bounds of a set.
+const (
+	ByBudget   Bound = "disk budget"
+	ByKeepFree Bound = "keep-free"
+	ByFullDisk Bound = "the disk is full"
+	ByCount    Bound = "file count"
+	ByAge      Bound = "age"
+	// ByFailure is of a file that was begun and into which no packet could be written.
+	ByFailure Bound = "nothing could be written into it"
+)
 
 // ErrFull is why a Writer with NoDelete ends.
 var ErrFull = errors.New("the set is full")

@@ -84,8 +84,10 @@ func (b *back) retire(seg *segment) bool {
 	if b.set == nil {
 		return true
 	}
-	kept := seg.packets > 0
-	if !kept {
+	kept, now := seg.packets > 0, b.cfg.Now()
+	if kept {
+		b.set.ended(now, seg.packets)
+	} else {
 		if err := b.set.discardCurrent(); err != nil {
 			b.fault.set(err)
 			b.cfg.Log.Error("removing an empty file failed", "file", b.cfg.path(seg.out.name), "error", err)
@@ -94,7 +96,7 @@ func (b *back) retire(seg *segment) bool {
 	}
 	b.set.finished()
 	b.out = nil
-	b.syncer.close(seg)
+	b.syncer.close(seg, now)
 	return kept
 }
 

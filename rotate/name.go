@@ -18,8 +18,11 @@ type fileName struct {
 	ext   string // with the dot; two of them where it was compressed
 }
 
-func (n fileName) String() string {
-	return fmt.Sprintf("%s-%s-%06d%s", n.set, n.start.UTC().Format(nameTime), n.seq, n.ext)
+func (n fileName) String() string { return n.stem() + n.ext }
+
+// stem is the name without what compression changes.
+func (n fileName) stem() string {
+	return fmt.Sprintf("%s-%s-%06d", n.set, n.start.UTC().Format(nameTime), n.seq)
 }
 
 // ParseName takes the name of a set's file apart: the set's name, when the file

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // prepare opens the directory, and the set. What can be refused is refused
@@ -118,7 +119,7 @@ func (b *back) open(seg *segment) error {
 		if err != nil {
 			return b.explainFile(err)
 		}
-		b.opened(f, b.cfg.File)
+		b.opened(f, b.cfg.File, seg.start)
 	default:
 		seg.base = b.last.base + b.last.end
 	}
@@ -143,7 +144,7 @@ func (b *back) openNext(seg *segment) error {
 	for {
 		f, name, err := b.set.create(seg.start)
 		if err == nil {
-			b.opened(f, name)
+			b.opened(f, name, seg.start)
 			b.cfg.Log.Debug("began a file", "file", b.cfg.path(name))
 			return nil
 		}
@@ -159,14 +160,14 @@ func (b *back) openNext(seg *segment) error {
 }
 
 // opened notes that a file was made.
-func (b *back) opened(f *os.File, name string) {
+func (b *back) opened(f *os.File, name string, start time.Time) {
 	b.file = newFile(f, b.uring)
 	b.pieces.Store(b.pace.way == cached || b.file.indirect)
 	b.out = &output{sink: b.sink(b.file, name), name: name}
 	b.files.Add(1)
 	b.syncer.directory()
 	if b.cfg.Began != nil {
-		b.cfg.Began(b.cfg.path(name))
+		b.cfg.Began(FileInfo{Path: b.cfg.path(name), Start: start, Packets: -1})
 	}
 }
 

@@ -93,7 +93,7 @@ func (b *back) makeRoom(n, spare int64) error {
 		return nil
 	}
 	for b.set != nil && b.set.bytes()+n > b.lim.budget && !b.heldUp() {
-		_, err := b.delete("disk budget")
+		_, err := b.delete(ByBudget)
 		if errors.Is(err, errAllHeld) {
 			b.complainOfHolds()
 			break
@@ -111,7 +111,7 @@ func (b *back) makeRoom(n, spare int64) error {
 		if free+b.credit.left(b.boot(), free)-n-spare >= b.lim.keepFree {
 			return nil
 		}
-		if _, err := b.deleteSome("keep-free"); err != nil {
+		if _, err := b.deleteSome(ByKeepFree); err != nil {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (b *back) makeRoomBy(n int64) error {
 		return fmt.Errorf("%w: what was deleted isn't free yet", errNoRoom)
 	}
 	for n > 0 {
-		freed, err := b.deleteSome("the disk is full")
+		freed, err := b.deleteSome(ByFullDisk)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (b *back) makeRoomBy(n int64) error {
 // makeNames sees that one more file can be within the set's count.
 func (b *back) makeNames() error {
 	for b.cfg.SegmentCount > 0 && len(b.set.files)+1 > b.cfg.SegmentCount && !b.heldUp() {
-		_, err := b.delete("file count")
+		_, err := b.delete(ByCount)
 		if errors.Is(err, errAllHeld) {
 			b.complainOfHolds()
 			return nil
@@ -155,7 +155,7 @@ func (b *back) makeNames() error {
 // expire deletes what is too old.
 func (b *back) expire() {
 	for b.cfg.MaxAge > 0 && b.set.age() > b.cfg.MaxAge {
-		if _, err := b.delete("age"); err != nil {
+		if _, err := b.delete(ByAge); err != nil {
 			b.cfg.Log.Error("a file is too old and can't be deleted", "error", err)
 			return
 		}
@@ -164,7 +164,7 @@ func (b *back) expire() {
 
 // deleteSome deletes the oldest file, but keeps the newest: without it nothing
 // would be left, for the sake of a disk that others fill.
-func (b *back) deleteSome(why string) (int64, error) {
+func (b *back) deleteSome(why Bound) (int64, error) {
 	if b.set == nil || len(b.set.files) < 2 {
 		return 0, b.noRoom()
 	}
@@ -173,8 +173,8 @@ func (b *back) deleteSome(why string) (int64, error) {
 
 // delete deletes the oldest file and returns its size, unless nothing may be
 // deleted or is left.
-func (b *back) delete(why string) (int64, error) {
-	if b.cfg.NoDelete && why != "age" {
+func (b *back) delete(why Bound) (int64, error) {
+	if b.cfg.NoDelete && why != ByAge {
 		return 0, fmt.Errorf("%w (%s), and --no-delete is given", ErrFull, why)
 	}
 	_, free, err := b.dir.usage()

@@ -19,10 +19,11 @@ type segment struct {
 	dead  atomic.Bool   // the back takes no more of it
 	renew atomic.Bool   // its file lost something: the front begins another
 
-	out  *output // nil until it is opened
-	path string  // of its file, once that is closed
-	base int64   // where it begins in its file
-	end  int64   // bytes written, from base
+	out  *output   // nil until it is opened
+	stop time.Time // when the front ended it: the back's once that is handed over
+	path string    // of its file, once that is closed
+	base int64     // where it begins in its file
+	end  int64     // bytes written, from base
 	// packets are those written, less those cut off again.
 	packets int64
 }

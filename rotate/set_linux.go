@@ -21,6 +21,10 @@ type entry struct {
 	name fileName
 	size int64
 	born time.Duration // when it was begun, by the boot clock; see set.age
+
+	// Of files of this run; the rest is known by the name.
+	start, end time.Time
+	packets    int64 // -1 where it isn't known
 }
 
 // set is the files of one capture in a directory, oldest first.
@@ -39,6 +43,8 @@ type set struct {
 	files   []entry
 	current string // name of the file that is being written, which stays
 
+	deleted func(FileInfo, Bound) // told of what is deleted
+
 	holds      *holds // nil while they can't be read
 	holdsState holdsState
 }
@@ -46,7 +52,7 @@ type set struct {
 // openSet locks the set, against other processes and this one, and looks at
 // what is there.
 func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
-	s := &set{dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}}
+	s := &set{dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}, deleted: c.Deleted}
 	if err := s.shareDir(c.OwnDir); err != nil {
 		return nil, err
 	}
@@ -183,9 +189,9 @@ func (s *set) scan() error {
 		return err
 	}
 	defer dir.Close()
-	known := make(map[string]time.Duration, len(s.files))
+	known := make(map[string]entry, len(s.files))
 	for _, e := range s.files {
-		known[e.name.String()] = e.born
+		known[e.name.stem()] = e
 	}
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
@@ -209,11 +215,16 @@ func (s *set) scan() error {
 			continue
 		}
 		s.last = max(s.last, name.seq)
-		born, ok := known[file]
+		e, ok := known[name.stem()]
 		if !ok {
-			born = s.origin - s.wall.Sub(name.start)
+			e = entry{born: s.origin - s.wall.Sub(name.start), start: name.start, packets: -1}
 		}
-		files = append(files, entry{name: name, size: st.Size(), born: born})
+		e.name, e.size = name, st.Size()
+		files = append(files, e)
+		delete(known, name.stem())
+	}
+	for _, gone := range known {
+		s.miss(gone.name.String())
 	}
 	slices.SortFunc(files, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.name.seq, b.name.seq), a.name.start.Compare(b.name.start))
@@ -241,7 +252,7 @@ func (s *set) create(start time.Time) (*os.File, string, error) {
 			return nil, "", explainDir(s.dir.path, err)
 		}
 		s.current = name.String()
-		s.files = append(s.files, entry{name: name, born: s.boot()})
+		s.files = append(s.files, entry{name: name, born: s.boot(), start: start, packets: -1})
 		return f, s.current, nil
 	}
 	return nil, "", fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
@@ -255,6 +266,12 @@ func (s *set) grown(size int64) { s.files[len(s.files)-1].size = size }
 
 // finished notes that no file is being written.
 func (s *set) finished() { s.current = "" }
+
+// ended notes when the file that is being written ended, and how many packets are in it.
+func (s *set) ended(at time.Time, packets int64) {
+	e := &s.files[len(s.files)-1]
+	e.end, e.packets = at, packets
+}
 
 // bytes is the size of all files together.
 func (s *set) bytes() (n int64) {
@@ -277,18 +294,23 @@ func (s *set) age() time.Duration {
 
 // deleteOldest deletes the oldest file that isn't held and returns its size. The one
 // that is being written is never deleted: errNothingLeft.
-func (s *set) deleteOldest(why string) (int64, error) {
+func (s *set) deleteOldest(why Bound) (int64, error) {
 	i := s.oldest()
 	if i < 0 {
 		return 0, errNothingLeft
 	}
 	file := s.files[i].name.String()
-	size, err := s.remove(file)
+	size, done, err := s.remove(file)
 	if err != nil {
 		return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
 	}
+	if done {
+		s.tell(&s.files[i], size, why)
+		s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
+	} else {
+		s.miss(file)
+	}
 	s.files = slices.Delete(s.files, i, i+1)
-	s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
 	return size, nil
 }
 
@@ -296,28 +318,45 @@ func (s *set) deleteOldest(why string) (int64, error) {
 func (s *set) discardCurrent() error {
 	file := s.current
 	s.finished()
+	last := &s.files[len(s.files)-1]
+	size, done, err := s.remove(file)
+	if done {
+		last.packets = 0
+		s.tell(last, size, ByFailure)
+	}
 	s.files = s.files[:len(s.files)-1]
-	_, err := s.remove(file)
 	return err
 }
 
-// remove removes a file and returns its size, which is 0 if it is no longer
-// there, or no longer ours to remove.
-func (s *set) remove(file string) (int64, error) {
+// miss logs that somebody else took a file away.
+func (s *set) miss(file string) {
+	s.log.Warn("a file of the set has gone: netcap didn't delete it", "file", filepath.Join(s.dir.path, file))
+}
+
+// tell tells of a file that was deleted.
+func (s *set) tell(e *entry, size int64, why Bound) {
+	if s.deleted != nil {
+		s.deleted(FileInfo{Path: filepath.Join(s.dir.path, e.name.String()), Start: e.start, End: e.end, Bytes: size, Packets: e.packets}, why)
+	}
+}
+
+// remove removes a file and returns its size. It is not done if the file is no longer there,
+// or no longer ours to remove.
+func (s *set) remove(file string) (size int64, done bool, err error) {
 	st, err := s.dir.root.Lstat(file)
 	if err == nil && !s.ours(st) {
-		return 0, nil
+		return 0, false, nil
 	}
 	if err == nil {
 		err = s.dir.root.Remove(file)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return st.Size(), nil
+	return st.Size(), true, nil
 }
 
 var errNothingLeft = errors.New("no older file to delete")

@@ -1,6 +1,9 @@
 package rotate
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // syncer is the goroutine that syncs and closes files, which may take long on a
 // busy disk, while the back goes on writing.
@@ -21,6 +24,7 @@ type syncJob struct {
 	close   bool
 	size    int64
 	packets int64
+	ended   time.Time
 	settled chan struct{} // or to close this
 }
 
@@ -77,9 +81,9 @@ func (s *syncer) recede(seg *segment) {
 	}
 }
 
-// close has a segment's file synced and closed.
-func (s *syncer) close(seg *segment) {
-	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.packets}
+// close has a segment's file, which ended at a time, synced and closed.
+func (s *syncer) close(seg *segment, at time.Time) {
+	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.packets, ended: at}
 }
 
 // directory has names that were made or removed synced.
@@ -137,6 +141,6 @@ func (s *syncer) close1(j syncJob) {
 	}
 	log.Debug("finished a file", "bytes", j.size, "packets", j.packets)
 	if s.b.cfg.Finished != nil && s.b.cfg.Stream == nil {
-		s.b.cfg.Finished(s.b.cfg.path(j.out.name))
+		s.b.cfg.Finished(FileInfo{Path: j.seg.path, Start: j.seg.start, End: j.ended, Bytes: j.size, Packets: j.packets})
 	}
 }

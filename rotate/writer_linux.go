@@ -194,7 +194,7 @@ func (w *Writer) Rotate(ns int64) error {
 		// is ahead of both, lest each packet begins a file.
 		now = t
 	}
-	w.end()
+	w.end(now) // the next begins where it ends
 	w.open(now)
 	return nil
 }
@@ -203,7 +203,8 @@ func (w *Writer) Rotate(ns int64) error {
 func (w *Writer) Ending() Ending { return Ending{w.seg} }
 
 // end writes the trailer and hands the segment over.
-func (w *Writer) end() {
+func (w *Writer) end(now time.Time) {
+	w.seg.stop = now
 	w.Commit(w.cfg.Trailer(w.buf.data, false), 0)
 	w.handOver(true)
 }
@@ -232,7 +233,7 @@ func (w *Writer) Close() error {
 	if w.seg.dead.Load() {
 		w.handOver(true)
 	} else {
-		w.end()
+		w.end(w.cfg.Now())
 	}
 	close(w.back.ops)
 	<-w.back.done

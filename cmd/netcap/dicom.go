@@ -18,6 +18,7 @@ import (
 	"netcap/internal/diagnosis"
 	"netcap/internal/input"
 	"netcap/internal/printable"
+	"netcap/internal/report"
 	"netcap/pcapfile"
 )
 
@@ -132,8 +133,11 @@ func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if len(from.filter) > 0 {
 		return fmt.Errorf("%s: no such capture, file or directory", printable.Text(from.filter[0]))
 	}
-	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosis.File)}
-	d.reading.ended = func(f *input.File) { delete(d.files, f) }
+	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosis.File), paths: from.paths, period: p}
+	d.reading.ended = func(f *input.File) {
+		delete(d.files, f)
+		d.dropped += report.Dropped(f.Reader)
+	}
 	if o.follow {
 		return d.followed(cmd, from.paths, cfg, p)
 	}
@@ -154,8 +158,33 @@ type diagnosing struct {
 	*dicomOptions
 	*reading
 	analysis *diagnosis.Analysis
+	paths    []string
+	period   period
 	files    map[*input.File]*diagnosis.File // that are open
+	dropped  int64                           // packets, as the files say
+	ledgers  int                             // gaps that ledgers know
 	problems bool                            // there was one
+}
+
+// complete finds out whether the capture is.
+func (d *diagnosing) complete(c *diagnosis.Capture) {
+	p, now := d.period, time.Now()
+	if p.to.IsZero() && c.To != nil && c.To.Before(now) {
+		p.to = *c.To // what came after the last packet isn't reported on
+	}
+	known, err := askLedgers(d.paths, p, now)
+	if err != nil {
+		d.failed.add(err)
+	}
+	d.ledgers = known.gaps
+	c.Gaps += int64(known.gaps)
+	if known.sets == 0 {
+		c.Dropped = d.dropped
+	}
+	c.Complete = (known.complete || known.sets == 0) && c.Gaps == 0 && c.Dropped == 0 && c.Truncated == 0 && d.failed.err == nil
+	for _, note := range known.notes {
+		fmt.Fprintln(d.failed.cmd.ErrOrStderr(), "netcap: "+note)
+	}
 }
 
 func (d *diagnosing) add(p *pcapfile.Packet) error {
@@ -171,6 +200,7 @@ func (d *diagnosing) add(p *pcapfile.Packet) error {
 
 // report prints a report, and returns what the exit status says.
 func (d *diagnosing) report(r *diagnosis.Report) error {
+	d.complete(&r.Capture)
 	out := d.failed.cmd.OutOrStdout()
 	var err error
 	if d.json {
@@ -178,7 +208,7 @@ func (d *diagnosing) report(r *diagnosis.Report) error {
 	} else {
 		colors, _ := colored("auto", out) // which is known
 		buffered := bufio.NewWriter(out)
-		t := &dicomText{w: buffered, colors: colors, date: dated(r), unread: d.failed.err != nil}
+		t := &dicomText{w: buffered, colors: colors, date: dated(r), unread: d.failed.err != nil, ledgers: d.ledgers}
 		err = errors.Join(t.print(r, d.dicomOptions), buffered.Flush())
 	}
 	d.noteProblems(r.Findings)

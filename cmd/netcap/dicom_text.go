@@ -16,12 +16,13 @@ import (
 
 // dicomText prints a diagnosis for people.
 type dicomText struct {
-	w      io.Writer
-	colors bool
-	date   bool // times have one
-	headed bool // the head of the table is printed
-	unread bool // some of the files couldn't be
-	err    error
+	w       io.Writer
+	colors  bool
+	date    bool // times have one
+	headed  bool // the head of the table is printed
+	unread  bool // some of the files couldn't be
+	ledgers int  // gaps that ledgers know
+	err     error
 }
 
 // dated reports whether what was captured spans midnight, so that times need a date.
@@ -72,8 +73,12 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 func (t *dicomText) summary(r *diagnosis.Report) {
 	c := &r.Capture
 	if c.From == nil {
-		if !t.unread {
+		switch {
+		case t.unread:
+		case c.Complete:
 			t.printf("no packets\n")
+		default:
+			t.printf("no packets · %s\n", t.completeness(c))
 		}
 		return
 	}
@@ -95,9 +100,24 @@ func (t *dicomText) summary(r *diagnosis.Report) {
 	if bytes > 0 {
 		parts = append(parts, atLeast(least)+rotate.Size(bytes)+" of data sets")
 	}
+	parts = append(parts, t.completeness(c))
+	if c.Duplicates > 0 {
+		parts = append(parts, countOf(c.Duplicates, "segment")+" captured twice")
+	}
+	t.printf("%s\n", strings.Join(parts, " · "))
+}
+
+// completeness says whether anything is known to be missing.
+func (t *dicomText) completeness(c *diagnosis.Capture) string {
 	var lacks []string
-	if c.Gaps > 0 {
-		lacks = append(lacks, countOf(c.Gaps, "gap"))
+	if n := c.Gaps - int64(t.ledgers); n > 0 {
+		lacks = append(lacks, countOf(n, "gap"))
+	}
+	if t.ledgers > 0 {
+		lacks = append(lacks, countOf(int64(t.ledgers), "gap")+" that netcap gaps lists")
+	}
+	if c.Dropped > 0 {
+		lacks = append(lacks, countOf(c.Dropped, "packet")+" dropped")
 	}
 	if c.Truncated > 0 {
 		lacks = append(lacks, countOf(c.Truncated, "packet")+" cut off")
@@ -105,15 +125,13 @@ func (t *dicomText) summary(r *diagnosis.Report) {
 	if t.unread {
 		lacks = append(lacks, "not all could be read")
 	}
-	if len(lacks) > 0 {
-		parts = append(parts, "capture incomplete: "+strings.Join(lacks, ", "))
-	} else {
-		parts = append(parts, "capture complete")
+	switch {
+	case len(lacks) > 0:
+		return "capture incomplete: " + strings.Join(lacks, ", ")
+	case !c.Complete:
+		return "capture incomplete"
 	}
-	if c.Duplicates > 0 {
-		parts = append(parts, countOf(c.Duplicates, "segment")+" captured twice")
-	}
-	t.printf("%s\n", strings.Join(parts, " · "))
+	return "capture complete"
 }
 
 // halfOpen is the id of the finding that one side no longer answers.

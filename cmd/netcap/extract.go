@@ -221,11 +221,10 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 		text = "interrupted: not all of it: " + text
 		e.failed.err = errSilent
 	}
-	known, err := knownGaps(from, p, now)
+	known, err := askLedgers(from.paths, p, now)
 	if err != nil {
 		e.failed.add(err)
-	}
-	if known != "" {
+	} else if known := known.of("this window", gapsArgs(from.dirs, p)); known != "" {
 		text += "; " + known
 	}
 	_, err = fmt.Fprintln(e.failed.cmd.ErrOrStderr(), "netcap: "+text)

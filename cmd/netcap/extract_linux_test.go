@@ -38,7 +38,7 @@ func TestExtractRunning(t *testing.T) {
 	all := filepath.Join(dir, "all.pcapng")
 	status, _, stderr := h.netcap("extract", "c0", "--from", "1h", "-w", all)
 	assert.Zero(t, status)
-	assert.Regexp(t, `^netcap: 4,000 packets of \d+ files, since .*, in \S+ \(\d.*MB\); the files of c0 reach back to .* only; 1 gap in this window: see netcap gaps /var/lib/netcap/c0/ --from \S+\n$`, stderr)
+	assert.Regexp(t, `^netcap: 4,000 packets of \d+ files, since .*, in \S+ \(\d.*MB\); /var/lib/netcap/c0/c0: that is before the set begins: its files reach back to .*, not to .*; 1 gap in this window: see netcap gaps /var/lib/netcap/c0/ --from \S+\n$`, stderr)
 	assert.Equal(t, "4000\tTrue", counted(all))
 
 	// The second run, without a gap.

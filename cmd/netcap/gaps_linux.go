@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"netcap/internal/ledger"
 	"netcap/internal/printable"
 	"netcap/internal/report"
 )
@@ -27,9 +26,12 @@ is when the oldest file was begun, without --to it is now.
 
 CAUSE is ring_full (packets came faster than they could be taken), disk_slow (so
 slow that all memory waited for it), disk_full, disk_error, interface_down,
-interface_gone, not_running (between a stop and the next start), killed (from an end
-without a stop to the next start), clock_step or suspended (the machine slept).
-LOST is the number of packets, - where nobody can know.
+interface_gone, not_running (between a stop and the next start), killed (from the last
+packet in the files, after an end without a stop, to the next start), clock_step,
+suspended (the machine slept), deleted (by netcap, for a bound of the set; what precedes
+the oldest file is listed with --from only) or missing_file (a number of the set that has no
+file: it was moved or removed by others). LOST is the number of packets, - where nobody can
+know.
 
 Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise.`,
 		Example: `  netcap gaps
@@ -61,71 +63,36 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 }
 
 func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Time, asJSON bool) error {
-	var sets []report.SetGaps
-	for _, dir := range dirs {
-		more, err := report.Gaps(dir, now)
-		if err != nil {
-			return err
-		}
-		sets = append(sets, more...)
+	known, err := report.Complete(dirs, p.from, p.to, now)
+	if err != nil {
+		return err
 	}
-	if len(sets) == 0 {
+	if len(known.Sets) == 0 {
 		return fmt.Errorf("%s: no captures there, so nothing is known", printable.Text(place))
 	}
-	found := []ledger.Gap{}
-	t := newTable(cmd.OutOrStdout(), "FROM", "TO", "CAUSE", "LOST", "INTERFACE", "FILE")
-	incomplete := false
-	for _, set := range sets {
-		notes := notesOn(set, p, now)
-		incomplete = incomplete || len(notes) > 0
-		for _, note := range notes {
-			fmt.Fprintln(cmd.ErrOrStderr(), "netcap: "+note)
-		}
-		from := p.from
-		if from.IsZero() {
-			from = set.From
-		}
-		for _, g := range set.Gaps {
-			if !g.Overlaps(from, p.to) {
-				continue
-			}
-			found = append(found, g)
-			t.row(gapRow(set, g, len(dirs) > 1)...)
-		}
+	notes := notesOn(known, p)
+	for _, note := range notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "netcap: "+note)
 	}
-	var err error
 	switch {
 	case asJSON:
-		err = printJSON(cmd.OutOrStdout(), found)
-	case len(found) > 0:
+		err = printJSON(cmd.OutOrStdout(), append([]report.Gap{}, known.Gaps...))
+	case len(known.Gaps) > 0:
+		t := newTable(cmd.OutOrStdout(), "FROM", "TO", "CAUSE", "LOST", "INTERFACE", "FILE")
+		for i := range known.Gaps {
+			t.row(gapRow(&known.Gaps[i], len(dirs) > 1)...)
+		}
 		err = t.flush()
-	case !incomplete:
+	case len(notes) == 0:
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "complete: nothing is known to be missing")
 	}
-	if err == nil && (len(found) > 0 || incomplete) {
+	if err == nil && (len(notes) > 0 || !known.Complete()) {
 		err = errFound
 	}
 	return err
 }
 
-// notesOn says what a ledger can't answer of a period.
-func notesOn(set report.SetGaps, p period, now time.Time) (notes []string) {
-	name := filepath.Join(set.Dir, set.Name)
-	if !p.from.IsZero() && p.from.Before(set.From) {
-		notes = append(notes, fmt.Sprintf("%s: the files reach back to %s, not to %s", printable.Text(name), tableTime(&set.From), tableTime(&p.from)))
-	}
-	if p.from.After(now) {
-		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", printable.Text(name), tableTime(&p.from)))
-	} else if p.to.After(now) {
-		notes = append(notes, fmt.Sprintf("%s: %s has not come yet", printable.Text(name), tableTime(&p.to)))
-	}
-	if set.Rebuilt {
-		notes = append(notes, fmt.Sprintf("%s: there is no ledger, or it is damaged: this is what the files tell", printable.Text(name)))
-	}
-	return notes
-}
-
-func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
+func gapRow(g *report.Gap, paths bool) []string {
 	to, lost := "now", "-"
 	if !g.To.IsZero() {
 		to = g.To.Local().Format(precise)
@@ -134,11 +101,16 @@ func gapRow(set report.SetGaps, g ledger.Gap, paths bool) []string {
 		lost = comma(g.Lost)
 	}
 	file, iface := "-", "-"
-	if g.File != "" {
+	switch {
+	case g.Files > 1:
+		file = countFiles(int(g.Files))
+	case g.File != "" && paths:
+		file = filepath.Join(g.Dir, g.File)
+	case g.File != "":
 		file = g.File
-		if paths {
-			file = filepath.Join(set.Dir, file)
-		}
+	}
+	if g.Because != "" {
+		file += " (" + g.Because + ")"
 	}
 	if g.Interface != "" {
 		iface = g.Interface

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -167,7 +168,7 @@ func TestGapsUsage(t *testing.T) {
 	h.does("start", "-i", "c0", "--keep-free", "1")
 	status, _, stderr := h.netcap("gaps", "--from", "1h")
 	assert.Equal(t, exitFound, status, "it wasn't captured then")
-	assert.Contains(t, stderr, "the files reach back to ")
+	assert.Contains(t, stderr, "before the set begins: its files reach back to ")
 }
 
 // While others leave no room on the disk packets are lost, and counted in the ledger.
@@ -202,4 +203,85 @@ func TestGapsOfFullDisk(t *testing.T) {
 	}
 	assert.Equal(t, s.Packets.DroppedDisk, sum)
 	assert.Zero(t, s.Packets.DroppedKernel)
+}
+
+// Behind files on hold others are deleted, and one is taken away by hand: each command says
+// so, with as many packets as capinfos misses, with the ledger and without.
+func TestGapsOfDeletedFiles(t *testing.T) {
+	h := newOperated(t)
+	h.does("start", "-i", "c0", "-C", "1", "--disk-budget", "10MB", "--keep-free", "1KB", "-G", "8760h", "-U", "-B", "65536", "udp")
+	const set = "/var/lib/netcap/c0"
+	files := func() []string { return filepathGlob(t, h.lib+"/netcap/c0/*.pcapng") }
+	began := time.Now()
+	h.fill(1000)
+	h.awaitWritten("c0", 1000)
+	first := h.statusOf("c0").CurrentFile
+	time.Sleep(1100 * time.Millisecond) // names are exact to the second
+	h.does("hold", "c0", "--from", "1h", "--to", time.Now().Add(-time.Second).Format(time.RFC3339Nano), "--reason", "evidence")
+	held := len(files())
+	h.does("rotate", "c0")
+	complete := h.does("gaps", "c0")
+	assert.Equal(t, "complete: nothing is known to be missing\n", complete)
+	time.Sleep(1100 * time.Millisecond)
+	h.fill(20_000)
+	h.awaitWritten("c0", 21_000)
+	end := time.Now()
+	assert.FileExists(t, h.lib+strings.TrimPrefix(first, "/var/lib"))
+
+	left := capinfosPackets(t, files()...)
+	require.Less(t, left, 15_000, "most of it was deleted")
+	gaps, ok := h.gaps()
+	assert.False(t, ok)
+	require.Equal(t, "deleted", causesOf(gaps), "in a row, for one reason")
+	assert.EqualValues(t, 21_000-left, gaps[0].Lost)
+	assert.Equal(t, "disk budget", gaps[0].Because)
+	h.does("stop")
+
+	// Somebody tidies up.
+	all := files()
+	require.Greater(t, len(all), held+3)
+	victim := all[len(all)-2]
+	taken := capinfosPackets(t, victim)
+	require.NoError(t, os.Remove(victim))
+	window := []string{"--from", began.Format(time.RFC3339Nano), "--to", end.Format(time.RFC3339Nano)}
+	gaps, _ = h.gaps(window...)
+	require.Equal(t, "deleted missing_file", causesOf(gaps))
+	assert.EqualValues(t, 21_000-left, gaps[0].Lost)
+	assert.EqualValues(t, taken, gaps[1].Lost)
+	assert.Equal(t, filepath.Base(victim), gaps[1].File)
+	_, stdout, _ := h.netcap(append([]string{"gaps", "c0"}, window...)...)
+	assert.Regexp(t, `(?m) deleted +`+comma(int64(21_000-left))+` +- +\d+ files \(disk budget\)$`, stdout)
+
+	// What reads the packets says it too.
+	status, _, stderr := h.netcap(append([]string{"extract", "c0", "-w", "/tmp/gaps-extract.pcapng"}, window...)...)
+	assert.Zero(t, status)
+	assert.Contains(t, stderr, "; 2 gaps in this window: see netcap gaps "+set+"/ --from ")
+	_, stdout, stderr = h.netcap(append([]string{"read", set, "-c", "1"}, window...)...)
+	assert.Equal(t, 1, strings.Count(stdout, "\n"))
+	assert.Contains(t, stderr, "netcap: 2 gaps in this window: see netcap gaps "+set+"/ --from ")
+	assert.Contains(t, h.does("info", set), "3 gaps in this set: see netcap gaps "+set+"/\n", "since it was stopped too")
+	assert.Regexp(t, `(?m)^c0: between these, \d+ files deleted and 1 file missing: netcap gaps /var/lib/netcap/c0/ lists them$`, h.does("list"))
+	assert.Contains(t, h.does("dicom", "c0"), "capture incomplete: 2 gaps that netcap gaps lists")
+	var document struct {
+		Capture struct {
+			Gaps     int
+			Complete bool
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(h.does("dicom", "--json", "c0")), &document))
+	assert.Equal(t, 2, document.Capture.Gaps)
+	assert.False(t, document.Capture.Complete)
+	// One file of it, which is whole.
+	assert.Contains(t, h.does("dicom", first), "capture complete")
+
+	// Without the ledger nobody knows who took them.
+	require.NoError(t, os.Remove(h.lib+"/netcap/c0/c0.ledger"))
+	gaps, ok = h.gaps(window...)
+	assert.False(t, ok)
+	assert.Equal(t, "missing_file missing_file", causesOf(gaps))
+
+	// What was before the set is not complete, and nothing is known of it.
+	status, _, stderr = h.netcap("gaps", "c0", "--from", began.Add(-time.Hour).Format(time.RFC3339Nano), "--to", began.Add(-time.Minute).Format(time.RFC3339Nano))
+	assert.Equal(t, exitFound, status)
+	assert.Contains(t, stderr, "that is before the set begins: its files reach back to ")
 }

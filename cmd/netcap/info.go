@@ -66,6 +66,9 @@ of one that a capture is writing, what there is by now.`,
 			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, failed.of); err != nil {
 				return err
 			}
+			if dirs := dirsOf(args); !asJSON && len(dirs) > 0 {
+				failed.add(sayKnown(cmd.OutOrStdout(), dirs))
+			}
 			return failed.err
 		},
 	}
@@ -73,6 +76,22 @@ of one that a capture is writing, what there is by now.`,
 	cmd.Flags().Lookup("top").NoOptDefVal = "10"
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a file")
 	return cmd
+}
+
+// sayKnown says whether packets of the sets in directories are missing.
+func sayKnown(w io.Writer, dirs []string) error {
+	known, err := askLedgers(dirs, period{}, time.Now())
+	if err != nil {
+		return err
+	}
+	what := "this set"
+	if known.sets > 1 {
+		what = "these sets"
+	}
+	if text := known.of(what, gapsArgs(dirs, period{})); text != "" {
+		_, err = fmt.Fprintln(w, text)
+	}
+	return err
 }
 
 // allInfos reads files, one on each processor, and returns what they hold in their order.

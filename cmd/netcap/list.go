@@ -120,6 +120,9 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 		err = printJSON(cmd.OutOrStdout(), files)
 	case len(files) > 0:
 		err = printFiles(cmd.OutOrStdout(), files, len(dirs) > 1)
+		if err == nil {
+			err = sayGone(cmd.OutOrStdout(), dirs)
+		}
 	case len(problems) == 0:
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", printable.Text(place))
 	}

@@ -144,11 +144,37 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	if o.filter.dump > 0 {
 		return o.dump(cmd, files[0], text)
 	}
-	window, err := parsePeriod(o.from, o.to, time.Now())
+	now := time.Now()
+	window, err := parsePeriod(o.from, o.to, now)
 	if err != nil {
 		return err
 	}
-	return o.read(cmd, files, text, window)
+	if err := o.read(cmd, files, text, window); err != nil || window == (period{}) || o.follow {
+		return err
+	}
+	return sayWindow(cmd, files, window, now)
+}
+
+// sayWindow says whether packets of an interval that was asked for are missing.
+func sayWindow(cmd *cobra.Command, files []string, window period, now time.Time) error {
+	known, err := askLedgers(files, window, now)
+	if err != nil {
+		return err
+	}
+	if text := known.of("this window", gapsArgs(dirsOf(files), window)); text != "" {
+		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "netcap: "+text)
+	}
+	return err
+}
+
+// dirsOf are those of some paths that are directories.
+func dirsOf(paths []string) (dirs []string) {
+	for _, path := range paths {
+		if st, err := os.Stat(path); err == nil && st.IsDir() {
+			dirs = append(dirs, path)
+		}
+	}
+	return dirs
 }
 
 // check refuses what makes no sense.

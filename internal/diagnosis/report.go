@@ -24,8 +24,14 @@ type Capture struct {
 	From    *time.Time `json:"from"` // nil without packets
 	To      *time.Time `json:"to"`
 	Packets int64      `json:"packets"`
-	// Gaps counts the places in streams where the capture lacks bytes that arrived.
+	// Gaps counts the places in streams where the capture lacks bytes that arrived, and
+	// the intervals in which packets are or may be missing as who captured knows.
 	Gaps int64 `json:"gaps"`
+	// Dropped counts packets that the files themselves say were dropped.
+	Dropped int64 `json:"dropped"`
+	// Complete says that nothing is known to be missing: no gaps, no packets dropped or
+	// cut off, and all files could be read.
+	Complete bool `json:"complete"`
 	// Truncated counts the segments that the snap length has cut, of what is reported.
 	Truncated int64 `json:"truncated"`
 	// Duplicates counts the segments that the capture holds more than once.

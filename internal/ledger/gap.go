@@ -23,6 +23,8 @@ const (
 	Killed        Cause = "killed"         // from an end without a stop to the next start
 	ClockStep     Cause = "clock_step"     // the clock was set: times before and after don't compare
 	Suspended     Cause = "suspended"      // the machine slept
+	Deleted       Cause = "deleted"        // netcap deleted files, for a bound of the set
+	MissingFile   Cause = "missing_file"   // files of the set are gone, and netcap didn't delete them
 )
 
 // A Gap is an interval in which packets are or may be missing.
@@ -36,8 +38,13 @@ type Gap struct {
 	Known bool
 	// Interface is empty where it holds for all of them.
 	Interface string
-	// File is the name of the file that was being written, if there was one.
+	// File is the name of the file that was being written, if there was one and it is
+	// still there; of Deleted and MissingFile it is the one that is gone, if it is one.
 	File string
+	// Files is how many files are gone, of Deleted and MissingFile.
+	Files int64
+	// Because is the bound of the set for which they were Deleted.
+	Because string
 }
 
 // gapJSON is a Gap as programs read it.
@@ -48,12 +55,14 @@ type gapJSON struct {
 	Lost      *int64     `json:"packets_lost"`
 	Interface string     `json:"interface"`
 	File      string     `json:"file"`
+	Files     int64      `json:"files,omitempty"`
+	Because   string     `json:"because,omitempty"`
 }
 
 // MarshalJSON writes from, to (null while it lasts), cause, packets_lost (null where
-// it isn't known), interface and file.
+// it isn't known), interface and file; files and because where they say something.
 func (g Gap) MarshalJSON() ([]byte, error) {
-	j := gapJSON{From: g.From.UTC(), Cause: g.Cause, Interface: g.Interface, File: g.File}
+	j := gapJSON{From: g.From.UTC(), Cause: g.Cause, Interface: g.Interface, File: g.File, Files: g.Files, Because: g.Because}
 	if !g.To.IsZero() {
 		to := g.To.UTC()
 		j.To = &to
@@ -73,7 +82,7 @@ func (g *Gap) UnmarshalJSON(b []byte) error {
 	if j.From.IsZero() || j.Cause == "" || j.Lost != nil && *j.Lost < 0 || j.To != nil && (j.To.Before(j.From) || !writable(*j.To)) || !writable(j.From) {
 		return fmt.Errorf("not a gap: %s", b)
 	}
-	*g = Gap{From: j.From, Cause: j.Cause, Interface: j.Interface, File: j.File}
+	*g = Gap{From: j.From, Cause: j.Cause, Interface: j.Interface, File: j.File, Files: j.Files, Because: j.Because}
 	if j.To != nil {
 		g.To = *j.To
 	}
@@ -108,6 +117,22 @@ const commentPrefix = "netcap gap "
 // bounds.
 func (g *Gap) Overlaps(from, to time.Time) bool {
 	return (to.IsZero() || g.From.Before(to)) && (from.IsZero() || g.To.IsZero() || g.To.After(from))
+}
+
+// Absorb makes one gap of this one, of deleted files, and of those that were deleted next for
+// the same reason. It reports whether that was so.
+func (g *Gap) Absorb(next *Gap) bool {
+	if g.Cause != Deleted || next.Cause != Deleted || g.Because != next.Because || next.From.After(g.To) {
+		return false
+	}
+	if next.To.After(g.To) {
+		g.To = next.To
+	}
+	g.Lost += next.Lost
+	g.Known = g.Known && next.Known
+	g.Files += next.Files
+	g.File = ""
+	return true
 }
 
 // sorted sorts gaps by their beginnings.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netcap/internal/ownfile"
+	"netcap/rotate"
 )
 
 // Config says whose ledger it is.
@@ -59,13 +61,24 @@ type Ledger struct {
 
 	mu     sync.Mutex // of what follows
 	gaps   []*entry
+	files  map[string]file // of the set, by what their names begin with
+	gone   map[string]bool // those that were deleted while adopt looks
 	next   int64
 	count  int    // gaps of this run
 	queue  []line // to be written
 	closed bool
 
-	end    int64 // the writer's: where the next line goes
-	broken bool  // the writer's: it has complained
+	end    int64   // the writer's: where the next line goes
+	bound  int64   // the writer's: where it is written anew
+	broken bool    // the writer's: it has complained
+	before *before // the writer's: the run before, if it was killed
+}
+
+// before is a run that was killed.
+type before struct {
+	gap     numbered // as the ledger has it
+	started time.Time
+	flush   time.Duration
 }
 
 // An entry is a gap of this run.
@@ -145,8 +158,12 @@ func (l *Ledger) open() error {
 			}
 		}
 		c.gaps = append(c.gaps, numbered{l.next, g})
+		if g.Cause == Killed {
+			l.before = &before{numbered{l.next, g}, c.started, seconds(c.head.Flush)}
+		}
 		l.cfg.Log.Info("nothing was captured since the run before", "from", g.From, "to", g.To, "cause", g.Cause)
 	}
+	l.files, l.gone = c.files, map[string]bool{}
 	return l.rewrite(&c, now)
 }
 
@@ -163,6 +180,16 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 	}
 	for _, g := range shrink(c.gaps, earliest) {
 		if b, err = (&line{Number: g.number, Gap: &g.Gap}).append(b); err != nil {
+			return err
+		}
+	}
+	for _, f := range shrinkFiles(c.files, earliest) {
+		if b, err = (&line{File: &f}).append(b); err != nil {
+			return err
+		}
+	}
+	for _, d := range shrinkDeleted(c.deleted, earliest) {
+		if b, err = (&line{Deleted: &d}).append(b); err != nil {
 			return err
 		}
 	}
@@ -185,6 +212,7 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 		err = l.file.Close()
 	}
 	l.file, l.end = f, int64(len(b))
+	l.bound = max(most, 2*l.end)
 	return err
 }
 
@@ -315,8 +343,106 @@ func (l *Ledger) Len() int {
 	return l.count
 }
 
-// write queues a line. The queue is short: a gap has two lines, and one more in
-// each beat.
+// Began enters a file of the set that was made.
+func (l *Ledger) Began(f *rotate.FileInfo) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.enterFile(&file{Name: filepath.Base(f.Path), From: f.Start.UTC(), ours: true})
+}
+
+// Finished enters that a file of the set is closed.
+func (l *Ledger) Finished(f *rotate.FileInfo) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	to := maxTime(f.Start, f.End).UTC()
+	l.enterFile(&file{Name: filepath.Base(f.Path), From: f.Start.UTC(), To: &to, Packets: countOf(f.Packets), ours: true})
+}
+
+// countOf is a number of packets, nil where it isn't known.
+func countOf(packets int64) *int64 {
+	if packets < 0 {
+		return nil
+	}
+	return &packets
+}
+
+// enterFile enters a file. Its line waits for the next that is written: what a crash loses
+// is found again in the files.
+func (l *Ledger) enterFile(f *file) {
+	stem, ok := f.valid()
+	if l.name == "" || !ok || l.gone[stem] {
+		return
+	}
+	l.files[stem] = *f
+	l.queue = append(l.queue, line{File: f})
+}
+
+// Deleted enters that netcap deleted a file of the set, and for which bound.
+func (l *Ledger) Deleted(f *rotate.FileInfo, why rotate.Bound) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.name == "" {
+		return
+	}
+	name := filepath.Base(f.Path)
+	stem, number, ok := stemOf(name)
+	if !ok {
+		return
+	}
+	d := &deletion{First: number, Last: number, Files: 1, Name: name, From: f.Start.UTC(), To: f.End.UTC(), Packets: countOf(f.Packets), Bytes: f.Bytes, Because: string(why), At: l.cfg.Now().UTC()}
+	if known, ok := l.files[stem]; ok {
+		d.From = known.From
+		if known.To != nil {
+			d.To = *known.To
+		}
+		if d.Packets == nil {
+			d.Packets = known.Packets
+		}
+	}
+	d.To = maxTime(d.From, d.To)
+	delete(l.files, stem)
+	if l.gone != nil {
+		l.gone[stem] = true
+	}
+	l.write(line{Deleted: d})
+}
+
+// adopt enters the files of earlier runs that the ledger doesn't know to their ends, and where
+// exactly the run before ended, if it was killed.
+func (l *Ledger) adopt() {
+	spans, _ := filesOf(l.cfg.Dir, l.cfg.Name)
+	l.mu.Lock()
+	spans = slices.DeleteFunc(spans, func(s span) bool { return s.name == l.cfg.Current || l.files[s.stem].ours })
+	known := maps.Clone(l.files)
+	l.mu.Unlock()
+	for i := range spans {
+		s := &spans[i]
+		if f, ok := known[s.stem]; ok && f.To != nil {
+			continue
+		}
+		s.read(l.cfg.Dir)
+		if s.size == 0 {
+			s.packets = new(int64)
+		}
+		l.mu.Lock()
+		l.enterFile(&file{Name: s.name, From: s.from.UTC(), To: &s.to, Packets: s.packets})
+		l.mu.Unlock()
+	}
+	l.mu.Lock()
+	l.gone = nil // from here on no file is found that was deleted
+	l.mu.Unlock()
+	if l.before == nil {
+		return
+	}
+	g := l.before.gap
+	g.Gap = killedSince(l.cfg.Dir, spans, g.Gap, l.before.started, l.before.flush)
+	l.mu.Lock()
+	l.write(line{Number: g.number, Gap: &g.Gap})
+	l.mu.Unlock()
+}
+
+// write queues a line, and has the queue written. That is short: a gap has two lines, and one
+// more in each beat, a file three.
 func (l *Ledger) write(x line) {
 	if l.name == "" {
 		return
@@ -331,6 +457,7 @@ func (l *Ledger) write(x line) {
 // run writes what is queued.
 func (l *Ledger) run() {
 	defer close(l.done)
+	l.adopt()
 	beat := time.NewTicker(l.cfg.Beat)
 	defer beat.Stop()
 	for {
@@ -415,7 +542,7 @@ func (l *Ledger) put(b []byte, now time.Time, alive bool) error {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}
-	if l.end > most {
+	if l.end > l.bound {
 		return l.compact(now)
 	}
 	return nil
@@ -492,6 +619,13 @@ func bootID() string {
 
 func maxTime(a, b time.Time) time.Time {
 	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
 		return b
 	}
 	return a

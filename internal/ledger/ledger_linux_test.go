@@ -125,23 +125,28 @@ func TestLost(t *testing.T) {
 	dir, c := t.TempDir(), &clock{}
 	start := c.at("10:00:00")
 	l := c.open(t, dir)
+	const f, g = "x-20261124T100000Z-000001.pcapng", "x-20261124T100200Z-000002.pcapng"
+	for _, name := range []string{f, g} { // else they aren't named
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Unix(0, 0)))
+	}
 	for n := range 60 {
 		at := start.Add(time.Duration(n) * time.Second)
-		l.Lost(RingFull, "a0", "f", at, at.Add(time.Second), 10)
-		l.Lost(RingFull, "b0", "f", at, at.Add(time.Second), 1)
+		l.Lost(RingFull, "a0", f, at, at.Add(time.Second), 10)
+		l.Lost(RingFull, "b0", f, at, at.Add(time.Second), 1)
 	}
-	l.Lost(DiskFull, "", "f", start, start.Add(time.Minute), 7)
-	l.Lost(RingFull, "a0", "g", start.Add(2*time.Minute), start.Add(3*time.Minute), 5)
+	l.Lost(DiskFull, "", f, start, start.Add(time.Minute), 7)
+	l.Lost(RingFull, "a0", g, start.Add(2*time.Minute), start.Add(3*time.Minute), 5)
 	assert.Equal(t, 4, l.Len())
 	c.at("10:05:00")
 	require.NoError(t, l.Close())
 	r, err := Read(dir, "x", true, c.t)
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []Gap{
-		{From: start, To: start.Add(time.Minute), Cause: RingFull, Lost: 600, Known: true, Interface: "a0", File: "f"},
-		{From: start, To: start.Add(time.Minute), Cause: RingFull, Lost: 60, Known: true, Interface: "b0", File: "f"},
-		{From: start, To: start.Add(time.Minute), Cause: DiskFull, Lost: 7, Known: true, File: "f"},
-		{From: start.Add(2 * time.Minute), To: start.Add(3 * time.Minute), Cause: RingFull, Lost: 5, Known: true, Interface: "a0", File: "g"},
+		{From: start, To: start.Add(time.Minute), Cause: RingFull, Lost: 600, Known: true, Interface: "a0", File: f},
+		{From: start, To: start.Add(time.Minute), Cause: RingFull, Lost: 60, Known: true, Interface: "b0", File: f},
+		{From: start, To: start.Add(time.Minute), Cause: DiskFull, Lost: 7, Known: true, File: f},
+		{From: start.Add(2 * time.Minute), To: start.Add(3 * time.Minute), Cause: RingFull, Lost: 5, Known: true, Interface: "a0", File: g},
 	}, r.Gaps)
 	for _, line := range lines(t, dir) {
 		assert.True(t, json.Valid([]byte(line)), line)

@@ -38,12 +38,15 @@ func (h *head) line() ([]byte, error) {
 	return line, nil
 }
 
-// line is any other line: a gap, or the start or stop of a run.
+// line is any other line: a gap, a file that was begun or finished, one that was deleted, or
+// the start or stop of a run.
 type line struct {
-	Number int64      `json:"gap,omitempty"`
-	Gap    *Gap       `json:"is,omitempty"`
-	Start  *time.Time `json:"start,omitempty"`
-	Stop   *time.Time `json:"stop,omitempty"`
+	Number  int64      `json:"gap,omitempty"`
+	Gap     *Gap       `json:"is,omitempty"`
+	File    *file      `json:"file,omitempty"`
+	Deleted *deletion  `json:"deleted,omitempty"`
+	Start   *time.Time `json:"start,omitempty"`
+	Stop    *time.Time `json:"stop,omitempty"`
 }
 
 func (l *line) append(dst []byte) ([]byte, error) {
@@ -57,10 +60,12 @@ func (l *line) append(dst []byte) ([]byte, error) {
 // content is what a ledger says.
 type content struct {
 	head    head
-	gaps    []numbered // by number
-	started time.Time  // of the last run
-	stopped time.Time  // zero if the last run has not, or not in an orderly way
-	size    int        // bytes up to the last whole line
+	gaps    []numbered      // by number
+	files   map[string]file // that were not deleted, by what their names begin with
+	deleted []deletion
+	started time.Time // of the last run
+	stopped time.Time // zero if the last run has not, or not in an orderly way
+	size    int       // bytes up to the last whole line
 	runs    int
 }
 
@@ -80,6 +85,7 @@ func parse(b []byte) (c content, ok bool) {
 	}
 	c.size = headSize
 	at := map[int64]int{}
+	c.files = map[string]file{}
 	for {
 		end := bytes.IndexByte(b[c.size:], '\n')
 		if end < 0 {
@@ -99,6 +105,15 @@ func parse(b []byte) (c content, ok bool) {
 				c.gaps = append(c.gaps, numbered{})
 			}
 			c.gaps[i] = numbered{l.Number, *l.Gap}
+		case l.File != nil:
+			if stem, ok := l.File.valid(); ok {
+				c.files[stem] = *l.File
+			}
+		case l.Deleted != nil && l.Deleted.valid():
+			if stem, _, ok := stemOf(l.Deleted.Name); ok {
+				delete(c.files, stem)
+			}
+			c.deleted = append(c.deleted, *l.Deleted)
 		case l.Start != nil:
 			c.started, c.stopped = *l.Start, time.Time{}
 			c.runs++
@@ -123,7 +138,7 @@ func (c *content) after(now time.Time, boot string) (g Gap, ok bool) {
 		if boot != c.head.Boot {
 			cost = c.head.Sync
 		}
-		from := c.head.Alive.Add(-time.Duration(cost * float64(time.Second)))
+		from := c.head.Alive.Add(-seconds(cost))
 		if from.Before(c.started) {
 			from = c.started
 		}
@@ -135,3 +150,5 @@ func (c *content) after(now time.Time, boot string) (g Gap, ok bool) {
 	g.To = now
 	return g, true
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

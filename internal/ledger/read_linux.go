@@ -18,6 +18,22 @@ type Record struct {
 	// Rebuilt says that the ledger is missing or damaged: the record is what the
 	// files tell.
 	Rebuilt bool
+
+	dir   string
+	spans []span
+	known *content
+}
+
+// FileSpan is when a file of the set was begun and ended, or last written. ok is false if there
+// is none of the name.
+func (r *Record) FileSpan(name string) (begin, end time.Time, ok bool) {
+	for i := range r.spans {
+		if r.spans[i].name == name {
+			n := r.known.numbersOf(r.dir, &r.spans[i])
+			return n.from, n.to, true
+		}
+	}
+	return begin, end, false
 }
 
 // Read reads the ledger of the set of a name in a directory, up to now. running says
@@ -48,11 +64,39 @@ func Read(dir, set string, running bool, now time.Time) (*Record, error) {
 	if ended && !running {
 		r.Gaps = append(r.Gaps, last)
 	}
-	sorted(r.Gaps)
-	r.From = c.started
-	if files := filesOf(dir, set); len(files) > 0 {
-		files[0].read(dir)
-		r.From = files[0].from
+	spans, taken := filesOf(dir, set)
+	if ended && !running && last.Cause == Killed {
+		i := len(r.Gaps) - 1
+		r.Gaps[i] = killedSince(dir, spans, last, c.started, seconds(c.head.Flush))
 	}
+	r.dir, r.spans, r.known = dir, spans, &c
+	r.From = c.started
+	if len(spans) > 0 {
+		r.From = c.begun(dir, &spans[0])
+	}
+	nameThere(r.Gaps, spans)
+	r.Gaps = append(r.Gaps, c.gone(dir, spans, taken, r.From, r.Gaps)...)
+	sorted(r.Gaps)
 	return r, nil
+}
+
+// begun is when a file of the set was begun.
+func (c *content) begun(dir string, s *span) time.Time {
+	if f, ok := c.files[s.stem]; ok {
+		return f.From
+	}
+	s.read(dir)
+	return s.from
+}
+
+// nameThere has gaps name the files that are there by what they are called now, and no others.
+func nameThere(gaps []Gap, spans []span) {
+	names := make(map[string]string, len(spans))
+	for _, s := range spans {
+		names[s.stem] = s.name
+	}
+	for i := range gaps {
+		stem, _, _ := stemOf(gaps[i].File)
+		gaps[i].File = names[stem]
+	}
 }

@@ -16,12 +16,13 @@ import (
 
 // span is what a file says about its time.
 type span struct {
-	name       string
+	name, stem string
 	seq        uint64
 	begun      time.Time
 	from, to   time.Time
 	size       int64
 	closed     bool
+	packets    *int64 // nil where it isn't known
 	gaps       []Gap
 	unexplored int64 // packets that were dropped and that no gap counts
 }
@@ -30,7 +31,7 @@ type span struct {
 // them, and the gaps that they tell of. It leaves out the file called but.
 func rebuild(dir, set, but string) content {
 	spans := slices.DeleteFunc(spansOf(dir, set), func(s span) bool { return s.name == but })
-	var c content
+	c := content{files: map[string]file{}}
 	seen := map[Gap]bool{}
 	add := func(g Gap) {
 		// What lasts from one file to the next stands in both.
@@ -76,23 +77,28 @@ func rebuild(dir, set, but string) content {
 
 // spansOf reads the ends of a set's files, in their order.
 func spansOf(dir, set string) []span {
-	spans := filesOf(dir, set)
+	spans, _ := filesOf(dir, set)
 	for n := range spans {
 		spans[n].read(dir)
 	}
 	return spans
 }
 
-// filesOf lists a set's files in their order, with what the directory says of them.
-func filesOf(dir, set string) []span {
+// filesOf lists a set's files in their order, with what the directory says of them. taken are
+// the numbers that any name of the set has, whatever it stands for.
+func filesOf(dir, set string) (spans []span, taken map[uint64]bool) {
+	taken = make(map[uint64]bool)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // there are no files to ask
+		return nil, taken // there are no files to ask
 	}
-	var spans []span
 	for _, e := range entries {
 		name, begun, seq, ext, ok := rotate.ParseName(e.Name())
-		if !ok || name != set || !e.Type().IsRegular() || !strings.HasPrefix(ext, ".pcap") {
+		if !ok || name != set || !strings.HasPrefix(ext, ".pcap") {
+			continue
+		}
+		taken[seq] = true
+		if !e.Type().IsRegular() {
 			continue
 		}
 		info, err := e.Info()
@@ -100,14 +106,14 @@ func filesOf(dir, set string) []span {
 			continue // it has been deleted
 		}
 		spans = append(spans, span{
-			name: e.Name(), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime()), size: info.Size(),
+			name: e.Name(), stem: strings.TrimSuffix(e.Name(), ext), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime()), size: info.Size(),
 			closed: ext != ".pcapng", // nothing in the others says
 		})
 	}
 	slices.SortFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.seq, b.seq), a.begun.Compare(b.begun))
 	})
-	return spans
+	return spans, taken
 }
 
 // read takes what the end of a file says, if it has one.
@@ -125,12 +131,15 @@ func (s *span) read(dir string) {
 	if err != nil {
 		return
 	}
-	var dropped, told int64
+	var dropped, told, packets int64
+	known := len(t.Statistics) > 0
 	for _, i := range t.Statistics {
 		if i.Start > 0 && i.End >= i.Start {
 			s.from, s.to, s.closed = time.Unix(0, i.Start), time.Unix(0, i.End), true
 		}
 		dropped += int64(i.DroppedByOS.Value)
+		packets += int64(i.Delivered.Value)
+		known = known && i.Delivered.Known
 		for _, c := range i.Comments {
 			g, ok := ParseComment(c)
 			if !ok {
@@ -139,6 +148,9 @@ func (s *span) read(dir string) {
 			told += g.Lost
 			s.gaps = append(s.gaps, g)
 		}
+	}
+	if known && packets >= 0 {
+		s.packets = &packets
 	}
 	s.unexplored = max(0, dropped-told)
 }

@@ -1,10 +1,51 @@
 package ledger
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // mostGaps is how many gaps a ledger holds at most once it is written anew: half of
 // its bound in bytes, at some 250 bytes each.
 const mostGaps = 2000
+
+// How many files, and deletions, a ledger holds at most once it is written anew.
+const (
+	mostFiles   = 20_000
+	mostDeleted = 500
+)
+
+// shrinkFiles returns files by their numbers, without those that had ended before the oldest
+// one that is there was begun: what is before the set isn't asked for.
+func shrinkFiles(files map[string]file, earliest time.Time) []file {
+	kept := slices.SortedFunc(maps.Values(files), func(a, b file) int {
+		return cmp.Or(cmp.Compare(a.number, b.number), a.From.Compare(b.From))
+	})
+	kept = slices.DeleteFunc(kept, func(f file) bool { return f.To != nil && !f.To.After(earliest) })
+	return kept[max(0, len(kept)-mostFiles):]
+}
+
+// shrinkDeleted sums up the deletions of files that had ended before the oldest one that is
+// there was begun, and of others those that follow one another, from the oldest on, where there
+// are still too many.
+func shrinkDeleted(all []deletion, earliest time.Time) []deletion {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b deletion) int { return cmp.Compare(a.First, b.First) })
+	var kept []deletion
+	joined := max(0, len(all)-mostDeleted)
+	for n, d := range all {
+		last := len(kept) - 1
+		old := !d.To.After(earliest)
+		if last >= 0 && kept[last].Last < d.First && (old || n < joined && d.follows(&kept[last])) {
+			kept[last].join(&d)
+			continue
+		}
+		kept = append(kept, d)
+	}
+	return kept
+}
 
 // shrink leaves out gaps that were over before the oldest file was begun, and makes
 // neighbours one, from the oldest on, where there are still too many.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,53 @@ func (r *Recorder) openLedger() {
 		r.log.Error("capturing without a ledger: gaps stand in the files alone", "error", err)
 		r.ledger = ledger.InMemory()
 	}
+	r.told.to(r.ledger)
+}
+
+// told is what the files tell the ledger: before it is open that waits.
+type told struct {
+	mu     sync.Mutex
+	ledger *ledger.Ledger
+	before []func(*ledger.Ledger)
+}
+
+func (t *told) tell(f func(*ledger.Ledger)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ledger == nil {
+		t.before = append(t.before, f)
+		return
+	}
+	f(t.ledger)
+}
+
+// to opens it.
+func (t *told) to(l *ledger.Ledger) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ledger = l
+	for _, f := range t.before {
+		f(l)
+	}
+	t.before = nil
+}
+
+func (r *Recorder) fileBegan(f rotate.FileInfo) {
+	r.told.tell(func(l *ledger.Ledger) { l.Began(&f) })
+	if r.cfg.Began != nil {
+		r.cfg.Began(f.Path)
+	}
+}
+
+func (r *Recorder) fileFinished(f rotate.FileInfo) {
+	r.told.tell(func(l *ledger.Ledger) { l.Finished(&f) })
+	if r.cfg.Finished != nil {
+		r.cfg.Finished(f.Path)
+	}
+}
+
+func (r *Recorder) fileDeleted(f rotate.FileInfo, why rotate.Bound) {
+	r.told.tell(func(l *ledger.Ledger) { l.Deleted(&f, why) })
 }
 
 // accountNow looks at the counts if that was not done just now. It returns the time.
@@ -165,20 +213,27 @@ func (r *Recorder) gapComments() []string {
 	return out
 }
 
-// missing notes that an interface gives no packets from now on, and why.
+// missing notes that an interface gives no packets from now on, and why. One that was down
+// may be gone now.
 func (s *source) missing(cause ledger.Cause) {
-	s.available() // one that was down is gone now
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.away = s.r.ledger.Enter(ledger.Gap{From: s.r.cfg.Now(), Cause: cause, Interface: s.name})
+	now := s.r.cfg.Now() // one gap ends where the other begins
+	s.endAway(now)
+	s.away = s.r.ledger.Enter(ledger.Gap{From: now, Cause: cause, Interface: s.name})
 }
 
 // available notes that it gives packets again.
 func (s *source) available() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endAway(s.r.cfg.Now())
+}
+
+// endAway ends the gap in which it gives none. mu is held.
+func (s *source) endAway(now time.Time) {
 	if s.away != 0 {
-		s.r.ledger.End(s.away, s.r.cfg.Now())
+		s.r.ledger.End(s.away, now)
 		s.away = 0
 	}
 }

@@ -96,6 +96,7 @@ type Recorder struct {
 	packet   capture.Packet
 	diskTold int64 // packets dropped for the disk that a trailer has counted
 	ledger   *ledger.Ledger
+	told     told
 	books    books
 
 	seen       atomic.Int64 // packets taken out of rings
@@ -221,7 +222,8 @@ func (r *Recorder) addSource(name string) error {
 // Begin opens the first file. Nothing of it is left behind if it fails.
 func (r *Recorder) Begin() error {
 	f := r.cfg.Files
-	f.Log, f.Now, f.Began, f.Finished = r.log, r.cfg.Now, r.cfg.Began, r.cfg.Finished
+	f.Log, f.Now = r.log, r.cfg.Now
+	f.Began, f.Finished, f.Deleted = r.fileBegan, r.fileFinished, r.fileDeleted
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
 	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }

@@ -402,6 +402,20 @@ func dropped(s pcapfile.Statistics) (total *uint64) {
 	return total
 }
 
+// Dropped is how many packets a file that was read says that interfaces and operating system
+// had no room for.
+func Dropped(r *pcapfile.Reader) (n int64) {
+	if r == nil {
+		return 0
+	}
+	for _, c := range lastCounters(r.Statistics()) {
+		if d := dropped(c); d != nil {
+			n += int64(*d)
+		}
+	}
+	return n
+}
+
 // known is a counter's value, or nil.
 func known(c pcapfile.Counter) *uint64 {
 	if !c.Known {
