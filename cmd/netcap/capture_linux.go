@@ -344,8 +344,7 @@ func (i *impatience) giveUp() {
 		fmt.Fprintln(os.Stderr, "netcap: stopped at once, before anything was captured")
 		os.Exit(exitFailed)
 	}
-	s := a.rec.Status()
-	lost := s.Received - s.Written - s.DroppedKernel - s.DroppedDisk
+	s, lost := a.rec.Abandon()
 	summarize(os.Stderr, s, a.o)
 	fmt.Fprintf(os.Stderr, "netcap: stopped at once: %s not yet written, and lost\n", wasOrWere(lost))
 	os.Exit(exitFailed)

@@ -65,6 +65,7 @@ type Ledger struct {
 	gone   map[string]bool // those that were deleted while adopt looks
 	next   int64
 	count  int    // gaps of this run
+	lost   int64  // packets of this run, all of its gaps together
 	queue  []line // to be written
 	closed bool
 
@@ -262,6 +263,7 @@ func (l *Ledger) setAside(now time.Time) error {
 func (l *Ledger) Lost(cause Cause, iface, file string, from, to time.Time, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.lost += n
 	if to.Before(from) { // the clock was set back
 		to = from
 	}
@@ -334,6 +336,13 @@ func (l *Ledger) Since(t time.Time) []Gap {
 		}
 	}
 	return sorted(gaps)
+}
+
+// Packets is how many packets of this run are known to be lost.
+func (l *Ledger) Packets() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
 }
 
 // Len is how many gaps this run has had.

@@ -147,6 +147,39 @@ func (r *Recorder) account(now time.Time) {
 		b.marks = append(b.marks, mark{now, r.seen.Load()})
 	}
 	b.at, b.disk, b.waited = now, f.Dropped, f.Waited
+	r.unwritten.Store(b.marks[0].at.UnixNano())
+}
+
+// Abandon enters into the ledger, of a process that is going to end at once, that all packets
+// that aren't written yet are lost. It doesn't wait for anybody who may wait for a disk, and for
+// the ledger itself no longer than a second. lost is how many of the packets are those.
+func (r *Recorder) Abandon() (s Status, lost int64) {
+	s = r.Status()
+	lost = max(0, s.Received-s.Written-s.DroppedKernel-s.DroppedDisk)
+	if r.ledger == nil {
+		return s, lost
+	}
+	now := r.cfg.Now()
+	from := now
+	if ns := r.unwritten.Load(); ns != 0 {
+		from = time.Unix(0, ns)
+	}
+	if n := s.Received - s.Written - r.ledger.Packets(); n > 0 {
+		r.ledger.Lost(ledger.Killed, "", "", from, now, n)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.ledger.Close(); err != nil {
+			r.log.Error("the ledger doesn't say what is lost", "error", err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+		r.log.Error("the ledger doesn't say what is lost: the disk doesn't answer")
+	}
+	return s, lost
 }
 
 // maxMarks bounds how far the disk can be behind, in accountIntervals, for a gap to

@@ -76,3 +76,30 @@ func TestPromise(t *testing.T) {
 		rec.finish()
 	}
 }
+
+// TestAbandon ends a recording before all packets are written: the ledger has as many as are
+// lost.
+func TestAbandon(t *testing.T) {
+	n, dir := newNetwork(t), t.TempDir()
+	rec := start(t, n, Config{
+		Interfaces: []string{"a0"},
+		Files:      rotate.Config{Dir: dir, Name: "x", Ext: ".pcapng", KeepFree: rotate.Amount{Bytes: 1}, Flush: time.Hour, Sync: 3 * time.Hour},
+	})
+	n.link("a0").Send(frame(0, 100))
+	require.Eventually(t, func() bool { return rec.Status().Written == 1 }, time.Minute, time.Millisecond)
+	rec.seen.Add(7) // as if they had been taken out of the ring, and the disk didn't answer
+	s, lost := rec.Abandon()
+	assert.EqualValues(t, 7, lost)
+	assert.EqualValues(t, 8, s.Received)
+	known, err := ledger.Read(dir, "x", false, time.Now())
+	require.NoError(t, err)
+	var causes []ledger.Cause
+	for _, g := range known.Gaps {
+		causes = append(causes, g.Cause)
+	}
+	require.Equal(t, []ledger.Cause{ledger.Killed, ledger.NotRunning}, causes)
+	assert.Equal(t, lost, known.Gaps[0].Lost)
+	assert.True(t, known.Gaps[0].Known)
+	rec.seen.Add(-7)
+	rec.finish()
+}

@@ -101,6 +101,7 @@ type Recorder struct {
 
 	seen       atomic.Int64 // packets taken out of rings
 	lastPacket atomic.Int64 // time of the newest, ns since the epoch
+	unwritten  atomic.Int64 // before then all that came was dealt with, ns since the epoch
 
 	stopping context.CancelCauseFunc
 }
