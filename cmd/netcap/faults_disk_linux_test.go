@@ -1,13 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/ledger"
 	"netcap/internal/testenv"
 )
 
@@ -230,6 +232,7 @@ func TestPowerCut(t *testing.T) {
 		if lost > promise {
 			late++
 		}
+		h.knowsCut(copied.dir+"/set", last.at)
 		if n < cuts-1 {
 			continue
 		}
@@ -245,15 +248,42 @@ func TestPowerCut(t *testing.T) {
 		}
 		again := filepathGlob(t, copied.dir+"/set/*.pcapng")
 		require.Len(t, again, len(files)+1)
-		again = slices.DeleteFunc(again, func(f string) bool { return content(t, f) == "" }) // begun, and not yet synced
-		status, _, stderr := h.netcap(append([]string{"repair"}, again...)...)
+		status, stdout, stderr := h.netcap(append([]string{"repair"}, again...)...)
 		assert.Equal(t, 0, status, stderr)
-		assert.EqualValues(t, next+1, capinfosPackets(t, again...))
-		_, stdout, _ := h.netcap("gaps", "--json", copied.dir+"/set")
-		assert.Contains(t, stdout, `"killed"`)
+		for _, f := range again {
+			if st, err := os.Stat(f); err == nil { // else it was begun, and not yet synced
+				assert.Positive(t, st.Size(), f)
+			}
+		}
+		t.Logf("repair: %s", stdout)
+		assert.EqualValues(t, next+1, capinfosPackets(t, filepathGlob(t, copied.dir+"/set/*.pcapng")...))
+		h.knowsCut(copied.dir+"/set", last.at)
 	}
 	// What else runs on the machine may keep a sync from the disk for a moment.
 	assert.Less(t, late, cuts, "every cut lost more than --fsync")
+}
+
+// knowsCut has netcap gaps say of a set that the power was cut, so that what came after its
+// last frame is missing and nothing else, and name no file that isn't there.
+func (h *host) knowsCut(dir string, last time.Time) {
+	h.t.Helper()
+	path := filepathGlob(h.t, dir+"/*.ledger")[0]
+	// Of another boot, as it would be.
+	boot := regexp.MustCompile(`"boot":"[^"]{36}"`)
+	require.NoError(h.t, os.WriteFile(path, boot.ReplaceAll([]byte(content(h.t, path)), []byte(`"boot":"`+strings.Repeat("0", 36)+`"`)), 0o600))
+	_, stdout, stderr := h.netcap("gaps", "--json", dir)
+	var gaps []ledger.Gap
+	require.NoError(h.t, json.Unmarshal([]byte(stdout), &gaps), stderr)
+	require.NotEmpty(h.t, gaps)
+	assert.Equal(h.t, ledger.Killed, gaps[0].Cause)
+	assert.WithinDuration(h.t, last, gaps[0].From, 0, "it begins with the last frame that is there")
+	for _, g := range gaps {
+		assert.NotEqual(h.t, ledger.MissingFile, g.Cause)
+		assert.NotEqual(h.t, ledger.Deleted, g.Cause)
+		if g.File != "" {
+			assert.FileExists(h.t, filepath.Join(dir, g.File))
+		}
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {

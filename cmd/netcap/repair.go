@@ -20,7 +20,7 @@ func newRepairCommand() *cobra.Command {
 		Short: "Cut the torn tail of captures, or salvage the packets of a damaged one",
 		Long: `Cuts captures in place to their longest valid prefix: what a crash or a full disk left
 of a record at the end, or of zeros. Says what was cut, where and why. A whole file is
-left as it is.
+left as it is, and one of 0 bytes, which a power cut leaves, is removed.
 
 A file that is being written is refused, and so is a compressed one. One that is damaged
 in its middle is cut only by --force if whole packets follow the damage, of this capture or
@@ -62,7 +62,10 @@ bytes were skipped, a comment says how many, from which offset on, and why.`,
 					continue
 				}
 				text := fmt.Sprintf("whole, %s: left as it is", countOf(r.Packets, "packet"))
-				if r.Cut > 0 {
+				switch {
+				case r.Removed:
+					text = "removed: nothing was in it (0 bytes)"
+				case r.Cut > 0:
 					text = fmt.Sprintf("cut %s at offset %d (%v); %s left", countOf(r.Cut, "byte"), r.Offset, r.Reason, countOf(r.Packets, "packet"))
 				}
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", printable.Text(path), text); err != nil {

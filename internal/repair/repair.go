@@ -2,7 +2,7 @@
 // packets of a damaged one into another file.
 //
 // What a crash or a full disk leaves behind the last whole record is cut: part of a record,
-// zeros, garbage. If whole packets follow, of whatever capture, the file is damaged and not
+// zeros, garbage. A file of no bytes, as a power cut leaves it, is removed. If whole packets follow, of whatever capture, the file is damaged and not
 // torn: they would be lost, and are cut only by force. Nothing else is ever changed.
 package repair
 
@@ -23,6 +23,7 @@ type Result struct {
 	Offset  int64 // where the file was cut; its size
 	Cut     int64 // bytes, 0 if the file was whole
 	Reason  error // why; nil if it was whole
+	Removed bool  // the file was empty, and is gone
 }
 
 // DamageError says that whole packets follow the damage in a file. It was left as it is.
@@ -75,11 +76,30 @@ func file(path string, force bool) (*Result, error) {
 	if linked(st) && !force {
 		return nil, errors.New("it has another name too (a hard link), and would be cut there as well: repair a copy, or cut both with --force")
 	}
+	if st.Size() == 0 {
+		return &Result{Removed: true}, remove(path, f)
+	}
 	r, err := find(f, st.Size(), force)
 	if err != nil || r.Cut == 0 {
 		return r, err
 	}
 	return r, cut(f, st, r.Offset)
+}
+
+// remove removes an empty file that is still the one that was opened.
+func remove(path string, f *os.File) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(opened, named) || opened.Size() > 0 || named.Size() > 0 {
+		return errors.New("it is being written: it changed just now")
+	}
+	return os.Remove(path)
 }
 
 // cut cuts a file that still is as it was. Its time remains that of the packets.
@@ -119,7 +139,7 @@ func find(f *os.File, size int64, force bool) (*Result, error) {
 		return nil, err
 	}
 	_, err := pcapfile.NewReader(io.NewSectionReader(f, 0, size))
-	if errors.Is(err, io.ErrUnexpectedEOF) || size == 0 {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("no packet is in it, the file ends in its header: nothing to repair")
 	}
 	if err != nil {

@@ -353,3 +353,20 @@ func frames(t testing.TB, content []byte) (all []string) {
 	}
 	return all
 }
+
+// TestEmpty removes what a power cut leaves of a file that was begun, and nothing that may
+// become one.
+func TestEmpty(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "eth0-20261123T130405Z-000001.pcapng")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = repair.File(path, true)
+	require.ErrorContains(t, err, "a process has it open for writing")
+	require.NoError(t, f.Close())
+	r, err := repair.File(path, false)
+	require.NoError(t, err)
+	assert.True(t, r.Removed)
+	assert.NoFileExists(t, path)
+}
