@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -327,6 +328,7 @@ func (b *back) finish(seg *segment) {
 
 func (b *back) housekeep() {
 	if b.set != nil {
+		b.renewUnnamed()
 		b.set.refreshHolds()
 		b.expire()
 		if err := b.makeRoom(0, 0); err != nil && !isFull(err) && !errors.Is(err, ErrFull) {
@@ -335,6 +337,20 @@ func (b *back) housekeep() {
 	}
 	b.resume()
 	b.snapshot()
+}
+
+// renewUnnamed has another file begun where the one that is being written was removed: what
+// goes into it is lost.
+func (b *back) renewUnnamed() {
+	if b.out == nil || b.file == nil || b.last.renew.Load() {
+		return
+	}
+	if st, err := b.file.f.Stat(); err != nil || st.Sys().(*syscall.Stat_t).Nlink > 0 {
+		return
+	}
+	b.cfg.Log.Error("the file that is being written was removed, and what is in it is lost: beginning another", "file", b.cfg.path(b.out.name))
+	b.last.renew.Store(true)
+	b.call()
 }
 
 // sync has the file that is being written synced.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -616,4 +617,103 @@ func TestLockRemoved(t *testing.T) {
 	wg.Wait()
 	assert.Positive(t, taken.Load())
 	require.NoError(t, dir.close())
+}
+
+// TestDeleted tells of each file that the set deletes, once it is gone: its time, its packets if
+// it is of this run, and by which bound. What others took away isn't told of.
+func TestDeleted(t *testing.T) {
+	testenv.Root(t)
+	const mib = 1 << 20
+	for _, tt := range []struct {
+		why    Bound
+		change func(*Config)
+	}{
+		{ByBudget, func(c *Config) { c.Budget = Amount{Bytes: 3_500_000} }},
+		{ByCount, func(c *Config) { c.SegmentCount = 3 }},
+		{ByKeepFree, func(c *Config) { c.KeepFree = Amount{Bytes: 20 * mib} }},
+		{ByAge, func(c *Config) { c.MaxAge = 150 * time.Second }},
+	} {
+		t.Run(string(tt.why), func(t *testing.T) {
+			dir := mountTmpfs(t, "size=24m")
+			earlier := filepath.Join(dir, "docker0-20261123T120005Z-000001.rec")
+			require.NoError(t, os.WriteFile(earlier, make([]byte, mib), 0o600))
+			c := config(t, dir)
+			c.SegmentSize, c.Budget = Amount{Bytes: mib}, Amount{Bytes: 23 * mib}
+			tt.change(c)
+			clock := newClock()
+			c.Now = clock.now
+			var mu sync.Mutex
+			finished, deleted := map[string]FileInfo{}, map[string]FileInfo{}
+			c.Finished = func(f FileInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				finished[f.Path] = f
+			}
+			c.Deleted = func(f FileInfo, why Bound) {
+				mu.Lock()
+				defer mu.Unlock()
+				assert.Equal(t, tt.why, why)
+				assert.NoFileExists(t, f.Path)
+				assert.NotContains(t, deleted, f.Path)
+				deleted[f.Path] = f
+			}
+			m := realMachine()
+			m.boot = clock.boot
+			r := newRig(t, c, m)
+			var all []string
+			for n := range 12 {
+				for range 10 {
+					r.add(100_000)
+					r.w.Publish(0)
+				}
+				r.idle()
+				all = append(all, r.w.Stats().Current)
+				if n == 6 { // somebody tidies up
+					files := setFiles(t, dir)
+					require.NoError(t, os.Remove(files[len(files)-2]))
+					all = slices.DeleteFunc(all, func(f string) bool { return f == files[len(files)-2] })
+				}
+				clock.pass(time.Minute)
+				require.NoError(t, r.w.Rotate(0))
+				r.idle()
+			}
+			require.NoError(t, r.w.Close())
+			left := setFiles(t, dir)
+			for _, f := range all {
+				assert.NotEqual(t, slices.Contains(left, f), deleted[f].Path == f, f)
+			}
+			require.Contains(t, deleted, earlier)
+			assert.EqualValues(t, -1, deleted[earlier].Packets)
+			assert.EqualValues(t, mib, deleted[earlier].Bytes)
+			delete(deleted, earlier)
+			require.NotEmpty(t, deleted)
+			for path, f := range deleted {
+				assert.Equal(t, finished[path], f, "as it was when it was finished")
+				assert.EqualValues(t, 10, f.Packets)
+				assert.Equal(t, time.Minute, f.End.Sub(f.Start))
+			}
+		})
+	}
+}
+
+// TestRemovedWhileWritten begins another file once the one being written has no name any more.
+func TestRemovedWhileWritten(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, config(t, dir), realMachine())
+	r.add(1000)
+	r.w.Publish(0)
+	r.idle()
+	removed := r.w.Stats().Current
+	require.NoError(t, os.Remove(removed))
+	r.w.back.house.Reset(0)
+	r.eventually(func() bool {
+		_, err := r.w.Ready()
+		require.NoError(t, err)
+		return r.w.Stats().Current != removed
+	}, "another file is begun")
+	r.add(1000)
+	require.NoError(t, r.w.Close())
+	files := setFiles(t, dir)
+	require.Len(t, files, 1)
+	assert.Equal(t, []uint64{1}, packetsOf(t, files...))
 }
