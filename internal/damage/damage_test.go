@@ -279,25 +279,66 @@ func TestUndescribed(t *testing.T) {
 	assert.EqualValues(t, behind, j.At)
 }
 
-// TestTime holds that a large file takes seconds at most: of zeros, of random bytes, and of what
-// looks most like packets that are none.
-func TestTime(t *testing.T) {
-	k := kinds()[1]
-	head, _ := k.capture(rand.New(rand.NewPCG(1, 1)), 5)
-	const size = 64 << 20
+// adversarial are captures whose beginning is whole, followed by what is dear to judge: zeros,
+// random bytes, and what looks most like packets that are none. size is in bytes.
+func adversarial(size int) map[string][]byte {
+	head, _ := kinds()[1].capture(rand.New(rand.NewPCG(1, 1)), 5)
 	random := make([]byte, size)
 	source := rand.NewChaCha8([32]byte{})
 	source.Read(random) //nolint:errcheck // never fails
-	for name, tail := range map[string][]byte{
+	all := map[string][]byte{
 		"zeros": make([]byte, size), "random": random,
 		"headers":  bytes.Repeat(head[:24], size/24),
 		"sections": bytes.Repeat([]byte("\n\r\r\n\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00"), size/28),
 		"lengths":  bytes.Repeat([]byte{0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 1}, size/17),
-	} {
-		began := time.Now()
-		judge(t, append(bytes.Clone(head), tail...))
-		t.Logf("%s: %d MiB in %v", name, size>>20, time.Since(began))
-		assert.Less(t, time.Since(began), 10*time.Second, name)
+	}
+	for name, tail := range all {
+		all[name] = append(bytes.Clone(head), tail...)
+	}
+	return all
+}
+
+// countedReader counts the bytes that are read of a file.
+type countedReader struct {
+	io.ReaderAt
+	read int64
+}
+
+func (r *countedReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.ReaderAt.ReadAt(p, off)
+	r.read += int64(n)
+	return n, err
+}
+
+// TestLinear holds that the work grows with the file and no faster: a file eight times as large
+// has at most some eight times as much read of it.
+func TestLinear(t *testing.T) {
+	read := func(size int) map[string]int64 {
+		out := map[string]int64{}
+		for name, b := range adversarial(size) {
+			r := &countedReader{ReaderAt: bytes.NewReader(b)}
+			_, err := damage.Judge(r, int64(len(b)))
+			require.NoError(t, err, name)
+			out[name] = r.read
+		}
+		return out
+	}
+	small, large := read(256<<10), read(2<<20)
+	for name := range small {
+		assert.LessOrEqual(t, large[name], 10*small[name], "%s: %d bytes are read of 256 KiB, and %d of 2 MiB", name, small[name], large[name])
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	for name, content := range adversarial(16 << 20) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(content)))
+			for b.Loop() {
+				if _, err := damage.Judge(bytes.NewReader(content), int64(len(content))); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
