@@ -52,19 +52,19 @@ type back struct {
 	fault     atomicError // what the disk failed with first
 	done      chan struct{}
 
-	file    *file // what out writes to, nil for a stream
-	pace    pace
-	pieces  atomic.Bool // the front is to hand over buffers that hold little
-	glow    int64       // how many bytes the page cache may hold
-	goBack  func()      // ends its precedence; nil while it has none
-	meek    bool        // it gets none
-	uring   *uring      // nil where there is none
-	out     *output     // the file that is being written, nil between two
-	last    *segment    // the one that was opened last
-	failing bool        // segments end in errors, and no packet was written since
-	house   *time.Timer
-	credit  credit
-	free    int64 // bytes of the file system, when room was last made
+	file       *file // what out writes to, nil for a stream
+	pace       pace
+	pieces     atomic.Bool // the front is to hand over buffers that hold little
+	maxBacklog int64       // how many bytes the page cache may hold
+	restore    func()      // ends its priority; nil while it has none
+	noPriority bool        // the machine gives it none
+	uring      *uring      // nil where there is none
+	out        *output     // the file that is being written, nil between two
+	last       *segment    // the one that was opened last
+	failing    bool        // segments end in errors, and no packet was written since
+	house      *time.Timer
+	credit     credit
+	free       int64 // bytes of the file system, when room was last made
 	// complained is when files on hold were last complained of, by the boot clock.
 	complained time.Duration
 	syncer     *syncer
@@ -77,7 +77,7 @@ type back struct {
 
 func newBack(c *Config, p *pool, m machine) (*back, error) {
 	b := &back{
-		machine: m, cfg: c, pool: p, glow: afterglow(), epoch: time.Now(),
+		machine: m, cfg: c, pool: p, maxBacklog: backlogLimit(), epoch: time.Now(),
 		// Each write holds a buffer, and there is one open for each last write
 		// and one more: the front never waits to send, but for a buffer.
 		ops:   make(chan op, 2*p.most+1),
@@ -284,8 +284,8 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if err != nil {
 		return err
 	}
-	if b.file != nil && b.file.backlog() >= b.glow+stepSize && !b.syncer.busy.Load() {
-		b.syncer.recede(seg)
+	if b.file != nil && b.file.backlog() >= b.maxBacklog+stepSize && !b.syncer.busy.Load() {
+		b.syncer.writeBehind(seg)
 	}
 	b.count(seg, buf, packets)
 	if b.failing && seg.packets > 0 {

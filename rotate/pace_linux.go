@@ -20,9 +20,9 @@ const (
 	direct
 )
 
-// afterglow is how many bytes the page cache may hold of the files, so that a burst isn't
+// backlogLimit is how many bytes the page cache may hold of the files, so that a burst isn't
 // held up by what can wait until it is over: a sixteenth of the memory, 1 GiB at most.
-func afterglow() int64 { return min(totalMemory()/16, 1<<30) }
+func backlogLimit() int64 { return min(totalMemory()/16, 1<<30) }
 
 // pieceSize is how much a buffer takes on its way into the page cache, in bytes: little
 // enough to be in the processor's caches still when the kernel copies it from there.
@@ -141,17 +141,17 @@ const strain = 2 * patience
 // keepUp has the back go before other threads of the machine while it is left behind.
 func (b *back) keepUp(inUse int) {
 	switch {
-	case b.goBack == nil && !b.meek && inUse > strain:
+	case b.restore == nil && !b.noPriority && inUse > strain:
 		runtime.LockOSThread()
 		var err error
-		if b.goBack, err = priority.Ahead(); err != nil {
+		if b.restore, err = priority.Ahead(); err != nil {
 			runtime.UnlockOSThread()
-			b.meek = true
-			b.cfg.Log.Debug("no precedence for what writes the files", "because", err)
+			b.noPriority = true
+			b.cfg.Log.Debug("no priority for what writes the files", "because", err)
 		}
-	case b.goBack != nil && inUse <= usualBuffers:
-		b.goBack()
-		b.goBack = nil
+	case b.restore != nil && inUse <= usualBuffers:
+		b.restore()
+		b.restore = nil
 		runtime.UnlockOSThread()
 	}
 }

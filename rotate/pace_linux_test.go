@@ -103,7 +103,7 @@ func TestLeavesThePageCache(t *testing.T) {
 		_, err := out.writeAt(mem, off, cached)
 		require.NoError(t, err)
 	}
-	require.NoError(t, out.recede(keep))
+	require.NoError(t, out.writeBehind(keep))
 	assert.EqualValues(t, stepSize+2*bufferSize, out.backlog())
 	assert.Equal(t, (stepSize+2*bufferSize)/os.Getpagesize(), residentPages(t, path))
 	require.NoError(t, out.sync())

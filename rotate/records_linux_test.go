@@ -368,7 +368,7 @@ type discard struct{}
 func (discard) writeAt(p []byte, _ int64, _ way) (int, error) { return len(p), nil }
 func (discard) truncate(int64) error                          { return nil }
 func (discard) sync() error                                   { return nil }
-func (discard) recede(int64) error                            { return nil }
+func (discard) writeBehind(int64) error                       { return nil }
 func (discard) close() error                                  { return nil }
 
 func BenchmarkFront(b *testing.B) {

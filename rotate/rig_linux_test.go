@@ -481,7 +481,7 @@ func (s *faultySink) sync() error {
 	return s.sink.sync()
 }
 
-func (s *faultySink) recede(keep int64) error { return s.sink.recede(keep) }
+func (s *faultySink) writeBehind(keep int64) error { return s.sink.writeBehind(keep) }
 
 func mincore(mem, vec []byte) error {
 	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mem[0])), uintptr(len(mem)), uintptr(unsafe.Pointer(&vec[0])))

@@ -53,9 +53,9 @@ type sink interface {
 	writeAt(p []byte, off int64, w way) (n int, err error)
 	truncate(size int64) error
 	sync() error
-	// recede brings to the disk what was written, but for some bytes at the end, so that
+	// writeBehind brings to the disk what was written, but for some bytes at the end, so that
 	// the page cache need not hold it.
-	recede(keep int64) error
+	writeBehind(keep int64) error
 	close() error
 }
 
@@ -187,9 +187,9 @@ func (f *file) sync() error {
 // file system found the blocks while writes into the page cache waited.
 const stepSize = 64 << 20
 
-// recede has the page cache hold no more than some bytes of what is written by now, and a
+// writeBehind has the page cache hold no more than some bytes of what is written by now, and a
 // step.
-func (f *file) recede(keep int64) error { return f.step(f.cached.Load() - keep) }
+func (f *file) writeBehind(keep int64) error { return f.step(f.cached.Load() - keep) }
 
 // step brings to the disk what stands before end, but for less than a step, and has the page
 // cache drop it.
@@ -236,7 +236,7 @@ func (s *stream) writeAt(p []byte, off int64, _ way) (int, error) {
 	return int(before) + n, err
 }
 
-func (s *stream) truncate(int64) error { return nil }
-func (s *stream) sync() error          { return nil }
-func (s *stream) recede(int64) error   { return nil }
-func (s *stream) close() error         { return nil }
+func (s *stream) truncate(int64) error    { return nil }
+func (s *stream) sync() error             { return nil }
+func (s *stream) writeBehind(int64) error { return nil }
+func (s *stream) close() error            { return nil }

@@ -18,14 +18,14 @@ type syncer struct {
 // syncJob is to sync an output, and perhaps to close it, or to sync the
 // directory.
 type syncJob struct {
-	out     *output // nil for the directory
-	seg     *segment
-	recede  bool // no further than that
-	close   bool
-	size    int64
-	packets int64
-	ended   time.Time
-	settled chan struct{} // or to close this
+	out         *output // nil for the directory
+	seg         *segment
+	writeBehind bool // only until the page cache holds no more than maxBacklog
+	close       bool
+	size        int64
+	packets     int64
+	ended       time.Time
+	settled     chan struct{} // or to close this
 }
 
 // maxJobs bounds what waits to be synced; beyond it the back waits. Each file
@@ -73,10 +73,10 @@ func (s *syncer) sync(seg *segment) bool {
 	}
 }
 
-// recede has the page cache hold less of a segment's file, if nothing waits before it.
-func (s *syncer) recede(seg *segment) {
+// writeBehind has the page cache hold less of a segment's file, if nothing waits before it.
+func (s *syncer) writeBehind(seg *segment) {
 	select {
-	case s.jobs <- syncJob{out: seg.out, seg: seg, recede: true}:
+	case s.jobs <- syncJob{out: seg.out, seg: seg, writeBehind: true}:
 	default:
 	}
 }
@@ -115,8 +115,8 @@ func (s *syncer) sync1(j syncJob) {
 		return
 	}
 	var err error
-	if j.recede {
-		err = j.out.recede(s.b.glow)
+	if j.writeBehind {
+		err = j.out.writeBehind(s.b.maxBacklog)
 	} else {
 		err = j.out.sync()
 	}
