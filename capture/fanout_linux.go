@@ -33,15 +33,7 @@ func OpenGroup(cfg *Config, n int) ([]*Handle, error) {
 		}
 		return []*Handle{h}, nil
 	}
-	c, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	ifi, err := lookup(c.Interface)
-	if err != nil {
-		return nil, err
-	}
-	program, err := compose(&c, ifi)
+	c, ifi, program, err := prepare(cfg)
 	if err != nil {
 		return nil, err
 	}

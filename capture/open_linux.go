@@ -17,19 +17,24 @@ import (
 // Errors: ErrNoInterface with the names there are; os.ErrPermission, which says
 // what is needed; and what the kernel refuses otherwise, named.
 func Open(cfg *Config) (*Handle, error) {
-	c, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	ifi, err := lookup(c.Interface)
-	if err != nil {
-		return nil, err
-	}
-	program, err := compose(&c, ifi)
+	c, ifi, program, err := prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return open(&c, ifi, program)
+}
+
+// prepare finds out what a Handle is to be opened with. The program is nil if it would
+// accept every packet.
+func prepare(cfg *Config) (c Config, ifi *net.Interface, program []bpf.RawInstruction, err error) {
+	if c, err = cfg.withDefaults(); err != nil {
+		return c, nil, nil, err
+	}
+	if ifi, err = lookup(c.Interface); err != nil {
+		return c, nil, nil, err
+	}
+	program, err = compose(&c, ifi)
+	return c, ifi, program, err
 }
 
 // open opens a socket with a ring, or without where none can be had.
