@@ -138,9 +138,9 @@ func bench(ctx context.Context, o options) (err error) {
 	}
 	limit, remove := buildFloor(ctx)
 	defer remove()
-	all := append(tools(o.netcap), limit)
+	programs := append(tools(o.netcap), limit)
 	for _, name := range o.only {
-		if !slices.ContainsFunc(all, func(t tool) bool { return t.name == name }) {
+		if !slices.ContainsFunc(programs, func(t tool) bool { return t.name == name }) {
 			return fmt.Errorf("no program %q to compare", name)
 		}
 	}
