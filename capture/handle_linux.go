@@ -236,6 +236,8 @@ const settle = 2 * time.Millisecond
 // Stop begins the end: from now on no packet is accepted, and Next returns
 // what was received before and then io.EOF. Without it, closing would lose the
 // block that isn't full yet, which the kernel shows only when it retires it.
+// Next reads that block where it lies if it holds all that the kernel's count
+// says is missing; else it waits until the kernel retires it.
 func (h *Handle) Stop() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

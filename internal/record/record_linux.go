@@ -166,9 +166,9 @@ func (r *Recorder) threads(device string) int {
 	return capture.Threads(device)
 }
 
-// shareAge gives most of how old a packet may get before it is handed to the operating
-// system to the ring: what comes out of it for its age is written at once, and few packets
-// wake the process once.
+// shareAge divides how old a packet may get before it is handed to the operating system.
+// The ring gets most of it: what comes out of the ring because of its age is written at once.
+// So a few packets wake the process only once.
 func (r *Recorder) shareAge() {
 	f := &r.cfg.Files
 	if f.Flush == 0 {
