@@ -13,8 +13,10 @@ type completeness struct {
 	sets int // that could be asked
 	// complete: nothing of the period is known to be missing.
 	complete bool
-	gaps     int
-	notes    []string // what can't be answered of the period
+	// partial: a part of the period is before a set begins, or has not come yet.
+	partial bool
+	gaps    int
+	notes   []string // what can't be answered of the period
 }
 
 // of says it of what was asked for in a line, "" where nothing was asked. args are those of
@@ -27,7 +29,7 @@ func (c *completeness) of(what, args string) string {
 	switch {
 	case c.gaps > 0:
 		text = count(int64(c.gaps), "gap") + " in " + what + ": see netcap gaps" + args
-	case !c.complete:
+	case c.partial:
 		text = "no gaps are known of the rest of " + what
 	}
 	return strings.Join(append(c.notes, text), "; ")

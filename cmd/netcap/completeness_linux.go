@@ -17,7 +17,7 @@ import (
 func askLedgers(paths []string, p period, now time.Time) (completeness, error) {
 	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "-" })
 	known, err := report.Complete(paths, p.from, p.to, now)
-	return completeness{sets: len(known.Sets), complete: known.Complete(), gaps: len(known.Gaps), notes: notesOn(known, p)}, err
+	return completeness{sets: len(known.Sets), complete: known.Complete(), partial: len(known.Before) > 0 || !known.Future.IsZero(), gaps: len(known.Gaps), notes: notesOn(known, p)}, err
 }
 
 // notesOn says what ledgers can't answer of a period.

@@ -253,7 +253,7 @@ func TestGapsOfDeletedFiles(t *testing.T) {
 	assert.Regexp(t, `(?m) deleted +`+comma(int64(21_000-left))+` +- +\d+ files \(disk budget\)$`, stdout)
 
 	// What reads the packets says it too.
-	status, _, stderr := h.netcap(append([]string{"extract", "c0", "-w", "/tmp/gaps-extract.pcapng"}, window...)...)
+	status, _, stderr := h.netcap(append([]string{"extract", "c0", "-w", filepath.Join(h.dir, "x.pcapng")}, window...)...)
 	assert.Zero(t, status)
 	assert.Contains(t, stderr, "; 2 gaps in this window: see netcap gaps "+set+"/ --from ")
 	_, stdout, stderr = h.netcap(append([]string{"read", set, "-c", "1"}, window...)...)
