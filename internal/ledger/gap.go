@@ -140,3 +140,17 @@ func sorted(gaps []Gap) []Gap {
 	slices.SortStableFunc(gaps, func(a, b Gap) int { return a.From.Compare(b.From) })
 	return gaps
 }
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -625,17 +625,3 @@ func bootID() string {
 	}
 	return strings.TrimSpace(string(b))
 }
-
-func maxTime(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-func minTime(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
