@@ -47,10 +47,11 @@ the rest. A number after ≥ is the least: the capture lacks something. Patients
 never read: data sets are counted in bytes, passcodes passed over, and UIDs of instances
 are printed with --ops only.
 
-With -f associations are printed as they end, of a file or set that is being written. T
-is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago; an association begun
-before --from is read from its middle on. The JSON document is described in
+With -f associations are printed as they end, of a file or set that is being written. An
+association begun before --from is read from its middle on. The JSON document is described in
 docs/dicom-json.md.
+
+` + timeHelp + `
 
 Exit status: 1 if a file is damaged, what precedes the damage is told all the same; 4 if
 one may not be read; with --check 5 if there was a problem (✗).`
@@ -77,22 +78,12 @@ func (o *dicomOptions) register(f *pflag.FlagSet) {
 	f.UintSliceVar(&o.ports, "port", nil, "connections from or to one of these ports `P`[,P…] only")
 	f.StringVar(&o.title, "ae", "", "associations of the AE title `TITLE` only, be it calling or called")
 	f.StringSliceVar(&o.hosts, "host", nil, "connections of one of these addresses `IP`[,IP…] only")
-	f.StringVar(&o.from, "from", "", "packets from the time `T` on (--since is the same)")
-	f.StringVar(&o.to, "to", "", "packets up to the time `T` (--until is the same)")
+	registerPeriod(f, &o.from, &o.to, "")
 	f.BoolVar(&o.problems, "problems", false, "print what is wrong, without the table")
 	f.BoolVar(&o.ops, "ops", false, "print contexts, implementations and each operation, with UIDs of instances")
 	f.BoolVar(&o.json, "json", false, "print a JSON document; with -f a JSON object an association, on a line each")
 	f.BoolVar(&o.check, "check", false, "exit with status 5 if there was a problem")
 	f.BoolVarP(&o.follow, "follow", "f", false, "wait for more at the end, and print associations as they end")
-	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		switch name {
-		case "since":
-			name = "from"
-		case "until":
-			name = "to"
-		}
-		return pflag.NormalizedName(name)
-	})
 }
 
 // config is what the flags say of an analysis.
@@ -122,7 +113,7 @@ func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := parsePeriod(o.from, o.to, time.Now())
+	p, err := parsePeriod(cmd.ErrOrStderr(), o.from, o.to, time.Now())
 	if err != nil {
 		return err
 	}

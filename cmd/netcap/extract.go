@@ -40,9 +40,9 @@ $XDG_STATE_HOME/netcap). Files may be compressed, and the last of a set may stil
 being written. The first argument that is none of these begins the filter,
 or -- does.
 
-T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. A packet of the time
-of --from is in the file, one of that of --to isn't. Without --from or --to there is no
-bound on that side; of sets one of them is needed.
+` + timeHelp + `
+A packet of the time of --from is in the file, one of that of --to isn't. Without --from or
+--to there is no bound on that side; of sets one of them is needed.
 
 --scrub dicom makes a copy for a vendor: the bytes of DICOM data sets, and of user names and
 passcodes, become zeros, and so does all that isn't known to be harmless; associations,
@@ -71,8 +71,7 @@ first.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.from, "from", "", "from the time `T` on")
-	f.StringVar(&o.to, "to", "", "before the time `T`")
+	registerPeriod(f, &o.from, &o.to, "")
 	f.StringVarP(&o.write, "write", "w", "", "write to `OUT`; - is standard output")
 	f.StringVar(&o.scrub, "scrub", "", "overwrite what is confidential: `KIND` is dicom, its data sets")
 	f.BoolVar(&o.keepComments, "keep-comments", false, "with --scrub: keep comments, names, custom blocks, filters and descriptions")
@@ -90,7 +89,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if o.keepComments && o.scrub == "" {
 		return usageError{errors.New("--keep-comments is for --scrub: without that, comments are kept anyway")}
 	}
-	p, err := parsePeriod(o.from, o.to, o.now)
+	p, err := parsePeriod(cmd.ErrOrStderr(), o.from, o.to, o.now)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ func newGapsCommand() *cobra.Command {
 may be missing, of all sets in /var/lib/netcap (for a user in
 $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in DIR.
 
-T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. Without --from it
-is when the oldest file was begun, without --to it is now.
+` + timeHelp + `
+Without --from it is when the oldest file was begun, without --to it is now.
 
 CAUSE is ring_full (packets came faster than they could be taken), disk_slow (so
 slow that all memory waited for it), disk_full, disk_error, interface_down,
@@ -45,7 +45,7 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := time.Now()
-			p, err := parsePeriod(from, to, now)
+			p, err := parsePeriod(cmd.ErrOrStderr(), from, to, now)
 			if err != nil {
 				return err
 			}
@@ -56,8 +56,7 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 			return gaps(cmd, place, dirs, p, now, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "from the time `T` on")
-	cmd.Flags().StringVar(&to, "to", "", "up to the time `T`")
+	registerPeriod(cmd.Flags(), &from, &to, "")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a gap")
 	return cmd
 }

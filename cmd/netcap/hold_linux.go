@@ -35,8 +35,8 @@ func newHoldCommand() *cobra.Command {
 released, whether or not a capture runs: of the set called NAME, of that in DIR, or of
 the only one there is. Without --reason it lists what is held.
 
-T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago; --to is now if it
-is left out, and may lie ahead.
+` + timeHelp + `
+--to is now if it is left out, and may lie ahead.
 
 Files on hold count into the disk budget. Where they leave it no room for others, the
 capture says so loudly and goes on beyond the budget, as long as --keep-free allows.`,
@@ -60,7 +60,7 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 			if to == "" {
 				to = now.Format(time.RFC3339Nano)
 			}
-			p, err := parsePeriod(from, to, now)
+			p, err := parsePeriod(cmd.ErrOrStderr(), from, to, now)
 			if err != nil {
 				return err
 			}
@@ -87,8 +87,7 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "from the time `T` on")
-	cmd.Flags().StringVar(&to, "to", "", "up to the time `T` (default now)")
+	registerPeriod(cmd.Flags(), &from, &to, ", else now")
 	cmd.Flags().StringVar(&reason, "reason", "", "why: `TEXT` for whoever finds the hold later")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a set")
 	return cmd

@@ -64,8 +64,9 @@ to its next file. With -w packets go into a file instead of being printed, with 
 said beside them: names, comments, decryption secrets and so on. What the file can't keep of
 that, pcap most of it, is said.
 
-T is 15:04, 2006-01-02 15:04, RFC 3339, or 15m for that long ago. On a terminal there are
-colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER, or less.
+` + timeHelp + `
+On a terminal there are colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER,
+or less.
 
 Exit status: 1 if a file is damaged or can't be read, 4 if none may be read; what precedes the damage, and the
 other files, are printed all the same.`
@@ -95,8 +96,7 @@ func newReadCommand() *cobra.Command {
 func (o *readOptions) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `N` packets")
-	f.StringVar(&o.from, "from", "", "packets from the time `T` on")
-	f.StringVar(&o.to, "to", "", "packets up to the time `T`")
+	registerPeriod(f, &o.from, &o.to, "")
 	f.BoolVarP(&o.follow, "follow", "f", false, "wait for more at the end of files that are being written")
 	o.filter.register(f)
 	f.StringVarP(&o.write, "write", "w", "", "write the packets to `FILE` (- is standard output) instead of printing them; nothing is overwritten")
@@ -145,7 +145,7 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 		return o.dump(cmd, files[0], text)
 	}
 	now := time.Now()
-	window, err := parsePeriod(o.from, o.to, now)
+	window, err := parsePeriod(cmd.ErrOrStderr(), o.from, o.to, now)
 	if err != nil {
 		return err
 	}
