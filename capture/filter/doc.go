@@ -27,6 +27,7 @@
 //   - There is no header of LINUX_SLL or LINUX_SLL2 yet. Programs for these look
 //     for the network layer at SKF_NET_OFF, so that they serve sockets of type
 //     SOCK_RAW and SOCK_DGRAM alike. len is the length of what the socket shows.
+//     With Config.Mixed what only Ethernet has is looked for where there is Ethernet.
 //   - NULL and LOOP number address families as Linux does. In files they may come
 //     from any BSD, NULL from machines of either byte order, and all those count.
 //
@@ -86,8 +87,8 @@
 //   - In a live program for LINUX_SLL or LINUX_SLL2 an index of 1 MiB or more that is
 //     read from the packet itself leads to other bytes, and not beyond the end.
 //   - A live expression that needs more of a LINUX_SLL or LINUX_SLL2 header than the
-//     kernel keeps, or protochain, is an error. libpcap filters after the kernel
-//     then, without a word about the cost.
+//     kernel keeps, or protochain, is an error, but for Config.Mixed. libpcap filters
+//     after the kernel then, without a word about the cost.
 //   - reason and action know the names of all BSDs, not only of the one that the
 //     program was compiled on.
 //   - System asks the files in /etc, and name servers for hosts; other databases

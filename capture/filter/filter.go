@@ -45,6 +45,10 @@ type Config struct {
 	// programs for them take any packet of a SOCK_RAW or SOCK_DGRAM socket.
 	// Programs without it are for bytes as they are in files.
 	Live bool
+	// Mixed is for a live SOCK_RAW socket of all interfaces, with LinkTypeLinuxSLL2:
+	// what only Ethernet has, such as VLAN tags and hardware addresses, is looked for in
+	// packets of Ethernet interfaces, and others don't have it: not vlan accepts them.
+	Mixed bool
 	// Resolver gives names their numbers. Default: System.
 	Resolver Resolver
 }
@@ -78,15 +82,18 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 		return nil, err
 	}
 	l := newLowering(expr, cfg)
-	c, err := l.lower(t)
+	c, err := l.whole(t)
+	if err == nil && l.vs.unavailable {
+		err = whole(fmt.Sprintf("the kernel doesn't show this part of the %s header to a filter", cfg.LinkType), ErrNotForKernel)
+	}
+	if cfg.Mixed && cfg.Live && (errors.Is(err, ErrLinkType) || errors.Is(err, ErrNotForKernel)) {
+		mixed, is, mixedErr := lowerMixed(expr, cfg, t)
+		if mixedErr == nil || !errors.Is(mixedErr, ErrLinkType) {
+			l, c, err = mixed, is, mixedErr
+		}
+	}
 	if err != nil {
 		return nil, err
-	}
-	if l.vs.unavailable {
-		return nil, whole(fmt.Sprintf("the kernel doesn't show this part of the %s header to a filter", cfg.LinkType), ErrNotForKernel)
-	}
-	if t != nil {
-		c = l.cs.and(append(l.before, c)...)
 	}
 	g := newGraph(l.cs)
 	g.root = g.build(c, acceptNode, rejectNode)
@@ -142,6 +149,7 @@ func newLowering(expr string, cfg *Config) *lowering {
 	}
 	if cfg.Live {
 		vs.cook(cfg.LinkType)
+		l.mixed = cfg.Mixed
 	}
 	switch l.family {
 	case familyWLAN:

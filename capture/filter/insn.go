@@ -64,6 +64,7 @@ const networkOffset = ^uint32(0x100000) + 1
 const (
 	extraOffset         = ^uint32(0x1000) + 1
 	extraProtocol       = 0
+	extraHardwareType   = 28
 	extraPacketType     = 4
 	extraInterface      = 8
 	extraVLANTag        = 44

@@ -32,6 +32,8 @@ var liveEthernet = []string{
 	"tcp port 104 or vlan and tcp port 104", "vlan and not ip", "not vlan and arp", "(vlan 5 or vlan 100) and ip",
 	"vlan and vlan and tcp port 104", "vlan and host 10.0.0.1", "inbound and vlan 5", "ether host 2:0:0:0:0:1", "ether broadcast",
 	"vlan and ether src 2:0:0:0:0:1", "ether[12:2] = 0x800", "ether proto 0x8100", "ether[14] = 0x45", "vlan and ip[0] = 0x45",
+	"stp", "not stp", "vlan and stp", "llc", "not llc", "llc u or arp", "iso", "ipx", "ether proto 0x42", "ether multicast", "link[0] & 1 != 0 and vlan 5",
+	"byte 14 = 0x45", "mpls", "pppoes and vlan",
 }
 
 // TestLive has the kernel run our programs and those that tcpdump loads into it,
@@ -52,6 +54,10 @@ func TestLive(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Close(watch) })
 		for _, expr := range append(liveEthernet, liveExpressions...) {
 			taps = append(taps, newTap(t, tcpdump, "veth1", LinkTypeEthernet, expr, veth1, unix.SOCK_RAW))
+		}
+		// A socket of all interfaces sees as much of Ethernet.
+		for _, expr := range liveEthernet {
+			taps = append(taps, newMixedTap(t, tcpdump, "veth1", expr, veth1))
 		}
 		for _, expr := range liveExpressions {
 			taps = append(taps, newTap(t, tcpdump, "any", LinkTypeLinuxSLL2, expr, 0, unix.SOCK_DGRAM))
@@ -113,21 +119,40 @@ func closeAll(taps []*tap) {
 
 func newTap(t *testing.T, tcpdump, name string, link LinkType, expr string, ifindex, kind int) *tap {
 	t.Helper()
-	out, err := exec.Command(tcpdump, "-i", name, "-y", link.String(), "-ddd", "--", expr).Output()
-	require.NoError(t, err, expr)
+	prog := libpcapsProgram(t, tcpdump, name, link, expr)
 	p, err := Compile(expr, &Config{LinkType: link, Live: true, Resolver: Files{}})
 	require.NoError(t, err)
 	libpcapsKind := unix.SOCK_RAW
 	if link != LinkTypeEthernet {
 		libpcapsKind = unix.SOCK_DGRAM
 	}
-	prog := decodeProgram(t, string(out))
-	require.True(t, fixOffsets(link, prog), expr)
 	return &tap{
 		link: link, expr: expr,
 		libpcaps: openTap(t, libpcapsKind, ifindex, prog),
 		ours:     openTap(t, kind, ifindex, p.Instructions()),
 	}
+}
+
+// newMixedTap has our program on a socket of all interfaces, and libpcap's on one of an
+// Ethernet interface.
+func newMixedTap(t *testing.T, tcpdump, name, expr string, ifindex int) *tap {
+	t.Helper()
+	p, err := Compile(expr, &Config{LinkType: LinkTypeLinuxSLL2, Live: true, Mixed: true, Resolver: Files{}})
+	require.NoError(t, err)
+	return &tap{
+		link: LinkTypeLinuxSLL2, expr: expr + " on any",
+		libpcaps: openTap(t, unix.SOCK_RAW, ifindex, libpcapsProgram(t, tcpdump, name, LinkTypeEthernet, expr)),
+		ours:     openTap(t, unix.SOCK_RAW, 0, p.Instructions()),
+	}
+}
+
+func libpcapsProgram(t *testing.T, tcpdump, name string, link LinkType, expr string) []bpf.RawInstruction {
+	t.Helper()
+	out, err := exec.Command(tcpdump, "-i", name, "-y", link.String(), "-ddd", "--", expr).Output()
+	require.NoError(t, err, expr)
+	prog := decodeProgram(t, string(out))
+	require.True(t, fixOffsets(link, prog), expr)
+	return prog
 }
 
 func index(t *testing.T, name string) int {

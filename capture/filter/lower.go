@@ -44,6 +44,12 @@ type lowering struct {
 	tags         int  // VLAN tags so far
 	variables    int
 
+	// mixed is set for packets of all interfaces, but for Ethernet's.
+	mixed bool
+	// lenient has what the link type has no use for hold for no packet, and not be an
+	// error; see mixed.go.
+	lenient bool
+
 	// ready makes what the payload's offset is made of; see wlan.go.
 	ready condID
 	// before is what the whole program begins with.
@@ -126,6 +132,15 @@ func (l *lowering) bytes(o offset, b []byte) condID {
 	return l.cs.and(list...)
 }
 
+// whole lowers a whole expression.
+func (l *lowering) whole(t term) (condID, error) {
+	c, err := l.lower(t)
+	if err != nil || t == nil {
+		return c, err
+	}
+	return l.cs.and(append(l.before, c)...), nil
+}
+
 func (l *lowering) lower(t term) (condID, error) {
 	switch t := t.(type) {
 	case nil:
@@ -146,6 +161,18 @@ func (l *lowering) lower(t term) (condID, error) {
 	case *notTerm:
 		c, err := l.lower(t.of)
 		return l.cs.not(c), err
+	}
+	c, err := l.leaf(t)
+	if l.lenient && (errors.Is(err, ErrLinkType) || l.vs.unavailable) {
+		l.vs.unavailable = false
+		return never, nil
+	}
+	return c, err
+}
+
+// leaf lowers a term that holds no others.
+func (l *lowering) leaf(t term) (condID, error) {
+	switch t := t.(type) {
 	case *protoTerm:
 		return l.protocol(t.proto)
 	case *primitive:

@@ -128,6 +128,9 @@ func (l *lowering) load(a *loadArith) (valueID, condID, error) {
 		}
 		base, is = offset{noValue, 0}, always
 	case "link":
+		if l.headerless() {
+			return 0, never, l.unsupported(s, "a byte of the link-layer header")
+		}
 		base, is = l.header, always
 	case "ip", "arp", "rarp", "atalk", "decnet", "sca", "lat", "moprc", "mopdl", "ip6":
 		base = l.payload.plus(l.network)

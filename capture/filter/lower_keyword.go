@@ -87,6 +87,9 @@ func (l *lowering) group(k *keywordTerm) (condID, error) {
 }
 
 func (l *lowering) byteTerm(k *keywordTerm) (condID, error) {
+	if l.headerless() {
+		return never, l.unsupported(k.span, "byte")
+	}
 	b := l.field(l.header, k.args[0].num, 1)
 	v := k.args[1].num
 	if err := l.limit(k.args[1].span(), "the value of a byte", v, 255); err != nil {

@@ -17,6 +17,9 @@ func (l *lowering) linkProto(s span, p uint32) (condID, error) {
 		}
 		return c, err
 	case familyEtherOnly:
+		if l.mixed && !l.lenient && overLLC(p) {
+			return never, l.unsupported(s, "a protocol over LLC")
+		}
 		return cs.equals(l.field(l.proto, 0, 2), p), l.limit(s, "an EtherType", p, 0xffff)
 	case familyLLC:
 		return l.llcProto(s, p)

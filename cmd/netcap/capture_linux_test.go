@@ -685,6 +685,15 @@ func TestFilter(t *testing.T) {
 		{[]string{"-i", "c0", "ip broadcast"}, 0},
 		{[]string{"-i", "c0", "-F", rules}, 4},
 		{[]string{"-i", "any", "arp"}, 1},
+		// What only Ethernet has, all interfaces together have too.
+		{[]string{"-i", "any", "vlan"}, 2},
+		{[]string{"-i", "any", "vlan 5"}, 1},
+		{[]string{"-i", "any", "not vlan"}, 3},
+		{[]string{"-i", "any", "vlan", "and", "udp dst port 9"}, 2},
+		{[]string{"-i", "any", "vlan 6 or arp"}, 2},
+		{[]string{"-i", "any", "ether src 02:00:00:00:00:01"}, 5},
+		{[]string{"-i", "any", "ether[12:2] = 0x806"}, 1},
+		{[]string{"-i", "any", "--format", "pcap", "vlan 5"}, 1},
 	} {
 		h.net.AddAddr(t, "c0", fmt.Sprintf("10.0.0.%d/24", n+1))
 		path := filepath.Join(h.dir, fmt.Sprintf("%d.pcapng", n))
@@ -693,6 +702,11 @@ func TestFilter(t *testing.T) {
 		captured, received, dropped := summary(t, p.stop())
 		assert.Equal(t, []int{test.want, test.want, 0}, []int{captured, received, dropped}, "%q", test.args)
 		assert.Equal(t, test.want, tcpdumpLines(t, path))
+		if test.args[1] == "any" && test.args[2] != "--format" {
+			// tcpdump, which has no such filters for any, has them for the file.
+			read := append([]string{"-nr", path}, test.args[2:]...)
+			assert.Equal(t, test.want, strings.Count(run1(t, "tcpdump", read...), "\n"), "%q", test.args)
+		}
 	}
 	assert.Contains(t, run1(t, "capinfos", filepath.Join(h.dir, "3.pcapng")), "vlan 5 and udp dst port 9")
 }

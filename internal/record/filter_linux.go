@@ -47,7 +47,8 @@ func CompileFilter(expr, name string, snapLen int) (*filter.Program, error) {
 }
 
 // filteredAs is what a filter takes packets for. Those of all interfaces together
-// have no header in common, as behind an SLL2 header.
+// have no header in common, as behind an SLL2 header; what only Ethernet has is looked for in
+// packets that are (filter.Config.Mixed).
 func filteredAs(name string, link capture.Link) pcapfile.LinkType {
 	if name == capture.Any {
 		return pcapfile.LinkTypeLinuxSLL2
@@ -57,7 +58,7 @@ func filteredAs(name string, link capture.Link) pcapfile.LinkType {
 
 func compileFilter(expr, name string, kind pcapfile.LinkType, snapLen int) (*filter.Program, error) {
 	return filter.Compile(expr, &filter.Config{
-		LinkType: filter.LinkType(kind), SnapLen: snapLen, Netmask: netmask(name), Live: true,
+		LinkType: filter.LinkType(kind), SnapLen: snapLen, Netmask: netmask(name), Live: true, Mixed: name == capture.Any,
 	})
 }
 
