@@ -60,7 +60,9 @@ name for, that of a container perhaps, is printed as that name, unless -n is giv
 --names others are looked up.
 
 With -f files that are still being written are followed, and so is a set when it goes on
-to its next file. With -w packets go into a file instead of being printed, with what is
+to its next file. A file that was truncated is read again from its beginning, one that was
+replaced to its end and then the one that has its name now, and one that was removed is
+waited for; that is said. With -w packets go into a file instead of being printed, with what is
 said beside them: names, comments, decryption secrets and so on. What the file can't keep of
 that, pcap most of it, is said.
 

@@ -61,6 +61,43 @@ func TestReadFollow(t *testing.T) {
 	h.does("stop")
 }
 
+// TestReadFollowSays does to a file that is followed what GNU tail -F tells of too.
+func TestReadFollowSays(t *testing.T) {
+	path := writeTestFile(t, filepath.Join(t.TempDir(), "x.pcapng"), capturedOn(3, "eth0"))
+	var printed, said, tails testenv.Output
+	start := func(cmd *exec.Cmd) {
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // it was killed
+		})
+	}
+	read := exec.Command(testenv.Netcap(t), "read", "-f", path)
+	read.Stdout, read.Stderr = &printed, &said
+	start(read)
+	tail := exec.Command(testenv.Program(t, "tail"), "-c1", "-s", "0.1", "-F", path)
+	tail.Env, tail.Stderr = append(os.Environ(), "LC_ALL=C"), &tails
+	start(tail)
+	both := func(packets int, ours, theirs string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			return strings.Count(printed.String(), "\n") == packets && strings.Contains(said.String(), ours) && strings.Contains(tails.String(), theirs)
+		}, patience, 10*time.Millisecond, "%s: netcap: %s tail: %s", ours, &said, &tails)
+		said.Forget()
+		tails.Forget()
+	}
+	both(3, "", "")
+	time.Sleep(300 * time.Millisecond) // both have looked at it
+	writeTestFile(t, path, capturedOn(2, "eth0"))
+	both(5, "netcap: "+path+": it was truncated: it is read again from its beginning\n", "file truncated")
+	require.NoError(t, os.Rename(writeTestFile(t, path+".new", capturedOn(4, "eth0")), path))
+	both(9, "netcap: "+path+": another file has its name now: that is read on\n", "has been replaced")
+	require.NoError(t, os.Remove(path))
+	both(9, "netcap: "+path+": it was removed: another one of its name is waited for\n", "No such file")
+	writeTestFile(t, path, capturedOn(1, "eth0"))
+	both(10, "netcap: "+path+": another file has its name now: that is read on\n", "has appeared")
+}
+
 // testInfoOfGrowing has info tell of the files of a running capture.
 func testInfoOfGrowing(t *testing.T, files []string) {
 	t.Helper()

@@ -50,6 +50,8 @@ func (r *reading) config(p period) *input.Config {
 		if r.ended != nil {
 			r.ended(f)
 		}
+	}, Changed: func(path, what string) {
+		fmt.Fprintf(r.failed.cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(path), what)
 	}}
 }
 

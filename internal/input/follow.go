@@ -1,9 +1,11 @@
 package input
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -25,14 +27,16 @@ const pollInterval = 200 * time.Millisecond
 // waited for.
 //
 // What the writer does to bound its files is followed too: after a file of a netcap set
-// comes the next one of the set; a file that was renamed is followed by the one that has
-// its name now; one that was emptied is read from its beginning. A directory stands for
+// comes the next one of the set; a file that was replaced or renamed is read to its end and
+// followed by the one that has its name now, and if there is none, that is waited for; one
+// that was truncated is read from its beginning, unless nothing was cut off but a record that
+// was there in part. Config.Changed is told of all that isn't usual. A directory stands for
 // the one set in it.
 //
 // A compressed file is read to its end, and so is what isn't a regular file.
 func Follow(ctx context.Context, path string, cfg *Config) (*Stream, error) {
 	s := newStream(cfg)
-	w := &follower{ctx: ctx, path: path, stdin: s.cfg.Stdin, waiting: s.cfg.Waiting}
+	w := &follower{ctx: ctx, path: path, stdin: s.cfg.Stdin, waiting: s.cfg.Waiting, changed: s.cfg.Changed}
 	if path != "-" {
 		st, err := os.Stat(path)
 		if err == nil && st.IsDir() {
@@ -70,7 +74,8 @@ type follower struct {
 	ctx     context.Context
 	stdin   io.Reader
 	waiting func(time.Duration) // nil for nothing
-	since   time.Time           // when one began to wait; zero while there is more
+	changed func(path, what string)
+	since   time.Time // when one began to wait; zero while there is more
 
 	path string // of the current file
 	set  string // empty if it isn't a set's
@@ -78,7 +83,11 @@ type follower struct {
 
 	started bool
 	ended   reason
-	tail    *tail
+	opened  bool   // a file was
+	last    uint64 // of the set, that was
+	file    *File  // the current one, once its header was read
+	removed bool   // there is no file of its name, and that was said
+	known   int64  // up to where packets of the current file were delivered before
 
 	looked time.Time // at the directory
 	listed time.Time // its time then
@@ -93,12 +102,14 @@ const (
 	whole            // it doesn't grow
 	renamed          // its name is another file's
 	truncated        // it was emptied
+	cutBack          // a record that was there in part was cut off
+	vanished         // there was none of its name any more when it was to be opened
 	succeeded        // the set has a later file
 )
 
 // take makes a path the current one.
 func (w *follower) take(path string) {
-	w.path, w.set, w.seq, w.listed = path, "", 0, time.Time{}
+	w.path, w.set, w.seq, w.listed, w.known = path, "", 0, time.Time{}, 0
 	if set, _, seq, _, ok := rotate.ParseName(filepath.Base(path)); ok {
 		w.set, w.seq = set, seq
 	}
@@ -109,7 +120,14 @@ func (s *Stream) goOn() error {
 	w := s.follow
 	if w.started {
 		switch w.ended {
-		case truncated, renamed:
+		case truncated:
+			w.known = 0
+			w.say("it was truncated: it is read again from its beginning")
+		case cutBack:
+		case renamed:
+			w.known = 0
+			w.say("another file has its name now: that is read on")
+		case vanished:
 		case succeeded:
 			next, err := w.next()
 			if err != nil {
@@ -124,8 +142,16 @@ func (s *Stream) goOn() error {
 		}
 	}
 	w.started, w.ended = true, 0
-	e := &entry{path: w.path, end: math.MaxInt64}
+	e := &entry{path: w.path, end: math.MaxInt64, known: w.known}
+	w.file = nil
 	e.file, e.err = w.open()
+	if w.opened && errors.Is(e.err, fs.ErrNotExist) {
+		return w.vanish()
+	}
+	if w.opened && w.set != "" {
+		w.sayMissing()
+	}
+	w.opened, w.removed, w.file, w.last = true, false, e.file, w.seq
 	if e.err == nil {
 		e.err = s.advance(e)
 	}
@@ -133,10 +159,23 @@ func (s *Stream) goOn() error {
 	return nil
 }
 
+// vanish waits after a file that was there isn't any more when it is to be opened. Of a set
+// another one may be, the same one compressed for instance.
+func (w *follower) vanish() error {
+	w.ended = vanished
+	if w.set != "" {
+		w.ended, w.seq = succeeded, w.last
+	} else if !w.removed {
+		w.removed = true
+		w.sayRemoved()
+	}
+	return w.wait()
+}
+
 // judge says what is to be reported of a file's end.
 func (w *follower) judge(err error) error {
 	switch {
-	case w.ended == stopped, w.ended == truncated:
+	case w.ended == stopped, w.ended == truncated, w.ended == cutBack:
 		return io.EOF // what it ends in was being written, or is gone
 	case w.ended == 0 && w.set != "":
 		w.ended = succeeded // it can't be read on: the next one perhaps can
@@ -163,7 +202,6 @@ func (w *follower) wait() error {
 
 // open opens the current file.
 func (w *follower) open() (*File, error) {
-	w.tail = nil
 	if w.path == "-" {
 		w.ended = whole
 		return Open(w.path, w.stdin)
@@ -184,8 +222,7 @@ func (w *follower) open() (*File, error) {
 		w.ended = whole
 		return newFile(w.path, f, -1, wholeWindow, nil, f.Close)
 	}
-	w.tail = &tail{f: f, was: st, w: w}
-	return newFile(w.path, w.tail, st.Size(), wholeWindow, nil, f.Close)
+	return newFile(w.path, &tail{f: f, was: st, w: w}, st.Size(), wholeWindow, nil, f.Close)
 }
 
 // tail reads a file that grows.
@@ -196,6 +233,12 @@ type tail struct {
 	w   *follower
 
 	compressed bool // it won't grow
+
+	// Of the moment when it began to wait: the bytes before where it is, and those before
+	// the end of the last whole record, and where that is.
+	waited      bool
+	end, anchor []byte
+	wholeUpTo   int64
 }
 
 // Read waits for more at the end of the file, and returns io.EOF when no more will come.
@@ -203,6 +246,13 @@ func (t *tail) Read(b []byte) (int, error) {
 	over := reason(0)
 	for {
 		n, err := t.f.Read(b)
+		if n > 0 && t.waited {
+			if reason := t.rewritten(); reason != 0 {
+				t.w.ended = reason
+				return 0, io.EOF
+			}
+			t.waited = false
+		}
 		if n > 0 {
 			if t.n == 0 {
 				t.compressed = CompressionOf(b[:n]) != ""
@@ -221,6 +271,7 @@ func (t *tail) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if over = t.over(); over == 0 {
+			t.mark()
 			if err := t.w.wait(); err != nil {
 				return 0, err
 			}
@@ -228,15 +279,53 @@ func (t *tail) Read(b []byte) (int, error) {
 	}
 }
 
+// mark remembers what the file was like when it began to wait.
+func (t *tail) mark() {
+	if t.waited {
+		return
+	}
+	t.waited, t.end, t.anchor = true, t.before(t.n), nil
+	if !t.compressed && t.w.file != nil {
+		t.wholeUpTo = t.w.file.Offset()
+		t.anchor = t.before(t.wholeUpTo)
+	}
+}
+
+// before are some bytes of the file that stand before an offset.
+func (t *tail) before(off int64) []byte {
+	const some = 64
+	b := make([]byte, min(off, some))
+	n, _ := t.f.ReadAt(b, off-int64(len(b))) // fewer are others
+	return b[:n]
+}
+
+// rewritten says what became of the file if the bytes before where it is aren't those that
+// were read there: who truncates a file may have written more since.
+func (t *tail) rewritten() reason {
+	switch {
+	case bytes.Equal(t.before(t.n), t.end):
+		return 0
+	case t.anchor != nil && bytes.Equal(t.before(t.wholeUpTo), t.anchor):
+		t.w.known = t.wholeUpTo
+		return cutBack
+	}
+	return truncated
+}
+
 // over says why nothing more will be written to the file, if so.
 func (t *tail) over() reason {
 	st, err := t.f.Stat()
 	if err == nil && st.Size() < t.n {
-		return truncated
+		if !t.waited {
+			return truncated
+		}
+		return t.rewritten()
 	}
-	if now, err := os.Stat(t.w.path); err == nil && !os.SameFile(now, t.was) {
+	now, err := os.Stat(t.w.path)
+	if err == nil && !os.SameFile(now, t.was) {
 		return renamed
 	}
+	gone := errors.Is(err, fs.ErrNotExist)
 	if t.w.set != "" {
 		if next, err := t.w.next(); err == nil && next != "" {
 			return succeeded
@@ -245,7 +334,40 @@ func (t *tail) over() reason {
 	if t.compressed {
 		return whole
 	}
+	if gone && !t.w.removed {
+		t.w.removed = true
+		t.w.sayRemoved()
+	}
 	return 0
+}
+
+// say tells what became of the current file.
+func (w *follower) say(what string) {
+	if w.changed != nil {
+		w.changed(w.path, what)
+	}
+}
+
+func (w *follower) sayRemoved() {
+	if w.set != "" {
+		w.say("it was removed: the next file of the set is waited for")
+	} else {
+		w.say("it was removed: another one of its name is waited for")
+	}
+}
+
+// sayMissing tells of files of the set between the last one that was read and the current one.
+func (w *follower) sayMissing() {
+	from := w.last + 1
+	if w.seq <= from {
+		return
+	}
+	switch missing := w.seq - from; missing {
+	case 1:
+		w.say(fmt.Sprintf("the file before it, number %d, is missing: it was deleted before it could be read", from))
+	default:
+		w.say(fmt.Sprintf("the %d files before it, from number %d on, are missing: they were deleted before they could be read", missing, from))
+	}
 }
 
 // next returns the file of the set that follows the current one, "" if there is none yet.

@@ -34,6 +34,9 @@ type entry struct {
 	// unchecked: the packet was read to tell its time, and may be out of bounds.
 	unchecked bool
 
+	// known is up to where its packets were delivered before it was opened again.
+	known int64
+
 	// key is the time of the next packet, or when it is time to open the file, in
 	// nanoseconds.
 	key       int64

@@ -27,6 +27,9 @@ type Config struct {
 	// Waiting is called some times a second while Follow's Stream waits for more, with how
 	// long it was by now.
 	Waiting func(waited time.Duration)
+	// Changed is called by Follow's Stream when a file didn't just grow, with what became of
+	// it and what is read now, in words. It may be called by another goroutine than Next's.
+	Changed func(path, what string)
 }
 
 // A Stream delivers the packets of files in the order of their times, as mergecap does:
@@ -190,6 +193,9 @@ func (s *Stream) advance(e *entry) error {
 		p, err := e.file.Next()
 		if err != nil {
 			return err
+		}
+		if e.file.Offset() <= e.known {
+			continue
 		}
 		if s.bounded {
 			switch wanted, over := s.judge(e, p); {

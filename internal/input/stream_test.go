@@ -261,9 +261,9 @@ func TestMany(t *testing.T) {
 func following(t *testing.T, path string) (lines <-chan string, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := input.Follow(ctx, path, nil)
-	require.NoError(t, err)
 	c := make(chan string, 1000)
+	s, err := input.Follow(ctx, path, &input.Config{Changed: func(path, what string) { c <- filepath.Base(path) + ": " + what }})
+	require.NoError(t, err)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -313,6 +313,7 @@ func appendTo(t *testing.T, path string, b []byte) {
 
 func TestFollow(t *testing.T) {
 	t.Run("grows", func(t *testing.T) {
+		t.Parallel()
 		b := capture(1, 2, 3)
 		path := write(t, t.TempDir(), "file", nil)
 		lines, stop := following(t, path)
@@ -327,28 +328,98 @@ func TestFollow(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		stop() // what is there in part is no error
 	})
+	const (
+		removed   = "file: it was removed: another one of its name is waited for"
+		replaced  = "file: another file has its name now: that is read on"
+		truncated = "file: it was truncated: it is read again from its beginning"
+	)
 	t.Run("renamed", func(t *testing.T) {
+		t.Parallel()
 		path := write(t, t.TempDir(), "file", capture(1))
 		lines, stop := following(t, path)
 		expect(t, lines, "file 1")
 		require.NoError(t, os.Rename(path, path+".1"))
+		expect(t, lines, removed)
 		appendTo(t, path+".1", appendPackets(nil, 2)) // as logrotate's programs do for a while
 		expect(t, lines, "file 2")
 		write(t, filepath.Dir(path), "file", capture(3))
-		expect(t, lines, "file 3")
+		expect(t, lines, replaced, "file 3")
+		stop()
+	})
+	t.Run("removed", func(t *testing.T) {
+		t.Parallel()
+		path := write(t, t.TempDir(), "file", capture(1))
+		lines, stop := following(t, path)
+		expect(t, lines, "file 1")
+		for second := 2.0; second < 4; second++ {
+			require.NoError(t, os.Remove(path))
+			expect(t, lines, removed)
+			write(t, filepath.Dir(path), "file", capture(second))
+			expect(t, lines, replaced, fmt.Sprint("file ", second))
+		}
+		require.NoError(t, os.Remove(path))
+		expect(t, lines, removed)
+		time.Sleep(300 * time.Millisecond)
+		stop() // it isn't said again
+	})
+	t.Run("replaced", func(t *testing.T) {
+		t.Parallel()
+		path := write(t, t.TempDir(), "file", capture(1, 2))
+		lines, stop := following(t, path)
+		expect(t, lines, "file 1", "file 2")
+		require.NoError(t, os.Rename(write(t, filepath.Dir(path), "new", capture(3, 4, 5)), path))
+		expect(t, lines, replaced, "file 3", "file 4", "file 5")
 		stop()
 	})
 	t.Run("truncated", func(t *testing.T) {
+		t.Parallel()
 		path := write(t, t.TempDir(), "file", capture(1, 2))
 		lines, stop := following(t, path)
 		expect(t, lines, "file 1", "file 2")
 		write(t, filepath.Dir(path), "file", capture(3))
-		expect(t, lines, "file 3")
+		expect(t, lines, truncated, "file 3")
+		require.NoError(t, os.Truncate(path, 0))
+		expect(t, lines, truncated)
+		appendTo(t, path, capture(4))
+		expect(t, lines, "file 4")
 		stop()
 	})
+	t.Run("truncated and written beyond where it was", func(t *testing.T) {
+		t.Parallel()
+		path := write(t, t.TempDir(), "file", capture(1, 2))
+		lines, stop := following(t, path)
+		expect(t, lines, "file 1", "file 2")
+		time.Sleep(50 * time.Millisecond) // it waits
+		write(t, filepath.Dir(path), "file", capture(3, 4, 5, 6))
+		expect(t, lines, truncated, "file 3", "file 4", "file 5", "file 6")
+		stop()
+	})
+	// A writer that finds the disk full takes back the record that it has begun.
+	for _, at := range []string{"at once", "later"} {
+		t.Run("cut back, and written on "+at, func(t *testing.T) {
+			t.Parallel()
+			whole := capture(1, 2)
+			path := write(t, t.TempDir(), "file", append(capture(1, 2), appendPackets(nil, 3)[:30]...))
+			lines, stop := following(t, path)
+			expect(t, lines, "file 1", "file 2")
+			for second := 4.0; second < 7; second++ {
+				time.Sleep(50 * time.Millisecond)
+				require.NoError(t, os.Truncate(path, int64(len(whole))))
+				if at == "later" {
+					time.Sleep(300 * time.Millisecond)
+				}
+				more := appendPackets(nil, second)
+				appendTo(t, path, append(more[:len(more):len(more)], appendPackets(nil, 9)[:20]...))
+				whole = append(whole, more...)
+				expect(t, lines, fmt.Sprint("file ", second))
+			}
+			stop()
+		})
+	}
 	names := []string{"a-20261123T130001Z-000001.pcapng", "a-20261123T130002Z-000002.pcapng", "a-20261123T130003Z-000003.pcapng", "a-20261123T130004Z-000007.pcapng"}
 	for _, what := range []string{"file", "directory"} {
 		t.Run("set by its "+what, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			write(t, dir, names[0], capture(1))
 			write(t, dir, names[1], capture(2)[:len(capture(2))-3]) // torn by a kill
@@ -364,19 +435,22 @@ func TestFollow(t *testing.T) {
 			appendTo(t, filepath.Join(dir, names[2]), appendPackets(nil, 3.5))
 			expect(t, lines, names[2]+" 3.5")
 			require.NoError(t, os.Rename(filepath.Join(dir, names[2]), filepath.Join(dir, "gone")))
+			expect(t, lines, names[2]+": it was removed: the next file of the set is waited for")
 			write(t, dir, names[3], nil)
 			appendTo(t, filepath.Join(dir, names[3]), capture(4))
-			expect(t, lines, names[3]+" 4")
+			expect(t, lines, names[3]+": the 3 files before it, from number 4 on, are missing: they were deleted before they could be read", names[3]+" 4")
 			stop()
 		})
 	}
 	t.Run("compressed", func(t *testing.T) {
+		t.Parallel()
 		path := write(t, t.TempDir(), "file", compress(t, capture(1, 2), "zstd", "-c"))
 		s, err := input.Follow(context.Background(), path, nil)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"file 1", "file 2"}, told(t, s))
 	})
 	t.Run("missing", func(t *testing.T) {
+		t.Parallel()
 		_, err := input.Follow(context.Background(), "/nowhere/file", nil)
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	})
