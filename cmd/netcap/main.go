@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -97,10 +98,17 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// oneLine is an error on one line, as joined errors aren't. Words of others that are in
-// it, paths and names, do nothing to a terminal.
+// oneLine is an error on one line, as joined errors aren't, and each of them once: what ends
+// a capture may come from each of its parts. Words of others that are in it, paths and names,
+// do nothing to a terminal.
 func oneLine(err error) string {
-	return printable.Line(strings.ReplaceAll(err.Error(), "\n", "; "))
+	var said []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return printable.Line(strings.Join(said, "; "))
 }
 
 // readInstead turns the words of netcap -r FILE, as tcpdump's users type them, into those
