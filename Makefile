@@ -1,7 +1,7 @@
 # make         builds ./netcap, one static binary
 # make test    all checks and tests that this machine can run, and what it can't
 # make fuzz    runs each fuzz target for FUZZTIME (30s, a quarter of an hour in all)
-# make cross   builds dist/netcap-linux-ARCH for every architecture
+# make cross   builds dist/netcap-linux-ARCH for every architecture, and vets for each
 # make packages  builds dist/netcap*.deb and .rpm for every architecture
 # make soak    a capture with rotation, floods and faults for SOAK=10m (root)
 # make bench   compares netcap with other programs (root; hours; BENCH="-runs 1 -sections tcp" for less)

@@ -62,7 +62,7 @@ func runHostile(t testing.TB, args ...string) *told {
 		require.ErrorAs(t, err, &exit, what)
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	o := &told{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), usage.Maxrss << 10}
+	o := &told{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), int64(usage.Maxrss) << 10}
 	require.Contains(t, []int{0, exitFailed, exitFound}, o.status, "%s: %v\n%s", what, err, o.stderr[max(0, len(o.stderr)-2000):])
 	require.NotRegexp(t, `panic|goroutine|fatal error|SIG[A-Z]{3}`, o.stderr, what)
 	assert.Less(t, o.memory, int64(hostileMemory), what)
