@@ -36,7 +36,8 @@ Sizes are written as 100M, 1.5GB, 2GiB or 10% (of the file system), durations as
 90s, 1h or 7d; a bare number is millions of bytes for -C, and seconds for -G.
 
 SIGINT and SIGTERM end the capture, a second one at once; SIGHUP re-opens the
-log, SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
+log, and ends a capture that has none, as it does when its terminal goes, but under nohup;
+SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
 
 Exit status, the same for every command: 0 done, 1 failed, 2 wrong usage, 3 no such capture,
 4 not permitted, 5 looked, and there is something (gaps, problems).`
@@ -178,11 +179,21 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	impatience := &impatience{log: log}
-	ctx, end, stop := impatience.stopOnSignal()
+	ctx, end, stop := impatience.stopOnSignal(o.endings()...)
 	defer stop()
 	questions := make(chan os.Signal, 4)
-	signal.Notify(questions, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(questions, o.questions()...)
 	defer signal.Stop(questions)
+	if o.write == "-" {
+		stopWatching, err := whenUnread(os.Stdout, func() {
+			log.Debug("stopping", "because", "nobody reads the stream any more")
+			end()
+		})
+		if err != nil {
+			log.Warn("that the stream's reader goes will be noticed with the next packet only", "because", err)
+		}
+		defer stopWatching()
+	}
 
 	// A goroutine that waits for the disk keeps its processor, as Go counts
 	// them, for up to 10 ms: the one that empties the ring needs another,
@@ -311,16 +322,43 @@ type abandoned struct {
 // group in which that is.
 const twice = time.Second
 
-// stopOnSignal returns a context that ends with the first SIGINT or SIGTERM, or with
-// end. A signal that comes a second later, or more, ends the process.
-func (i *impatience) stopOnSignal() (ctx context.Context, end, stop func()) {
+// questions are the signals that ask a capture for something else than its end. A terminal
+// that goes means nothing to one that has a log.
+func (o *captureOptions) questions() []os.Signal {
+	s := []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2}
+	if o.hasLog() {
+		s = append(s, syscall.SIGHUP)
+	}
+	return s
+}
+
+// endings are those that end it. One that was started with SIGHUP ignored, by nohup(1), goes
+// on without its terminal.
+func (o *captureOptions) endings() []os.Signal {
+	if o.hasLog() {
+		return []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	return endings()
+}
+
+// hasLog reports whether what is logged stays when there is no terminal: SIGHUP asks for a
+// log to be re-opened then.
+func (o *captureOptions) hasLog() bool { return o.logFile != "" || daemon.Supervised() }
+
+// stopOnSignal returns a context that ends with the first of some signals, or with end. A
+// SIGINT or SIGTERM that comes a second after another one, or later, ends the process.
+// SIGHUP is no sign of impatience: shells send it again.
+func (i *impatience) stopOnSignal(endings ...os.Signal) (ctx context.Context, end, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endings...)
 	go func() {
 		var first time.Time
 		for s := range signals {
 			switch {
+			case s == syscall.SIGHUP:
+				i.log.Debug("stopping", "signal", s.String())
+				cancel()
 			case first.IsZero():
 				first = time.Now()
 				i.log.Debug("stopping", "signal", s.String())

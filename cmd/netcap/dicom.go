@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,6 +126,7 @@ func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
 		delete(d.files, f)
 		d.dropped += report.Dropped(f.Reader)
 	}
+	d.stdin = inputFor(cmd.OutOrStdout(), d.stdin)
 	if o.follow {
 		return d.followed(cmd, from.paths, cfg, p)
 	}
@@ -223,7 +221,9 @@ func (d *diagnosing) followed(cmd *cobra.Command, paths []string, cfg *diagnosis
 	if len(paths) != 1 {
 		return usageError{fmt.Errorf("-f follows one file, or the set in one directory: %d are given", len(paths))}
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ended, stopSignals := untilEnded(cmd.Context())
+	defer stopSignals()
+	ctx, stop := untilUnread(ended, cmd.OutOrStdout())
 	defer stop()
 	f := &follower{diagnosing: d, cancel: stop, text: &dicomText{w: cmd.OutOrStdout(), date: true}}
 	f.text.colors, _ = colored("auto", f.text.w)

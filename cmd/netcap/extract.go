@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,11 +116,14 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	_ = priority.LowerProcess() // at its own priority it does no harm either, only sooner
 
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilEnded(cmd.Context())
 	defer stop()
 	const several = 2 // what is wrong with a file is said at once
 	e := &extraction{reading: newReading(cmd, text, several), files: make(map[string]bool)}
 	e.writing = writing{command: "extract", path: o.write, live: o.write == "-", scrub: o.scrub != "", words: o.keepComments, took: func(f *input.File) { e.files[f.Path] = true }}
+	if o.write == "-" {
+		e.stdin = inputFor(cmd.OutOrStdout(), e.stdin)
+	}
 	e.stream = input.NewStream(from.paths, e.config(p))
 	defer e.stream.Close()
 	if err := e.run(ctx, cmd, e.reading); err != nil {

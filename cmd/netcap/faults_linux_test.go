@@ -113,8 +113,8 @@ func rounds(n int) int {
 	return n
 }
 
-// Signals at moments of the start: once there is a file, HUP does nothing to the capture
-// and SIGINT ends it well.
+// Signals at moments of the start: once there is a file, SIGHUP and SIGINT end the capture
+// well.
 func TestSignalsAtStart(t *testing.T) {
 	h := newOperated(t)
 	set := h.lib + "/netcap/c0"

@@ -9,11 +9,9 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -233,13 +231,19 @@ func noSuchFile(word string) error {
 func (o *readOptions) read(cmd *cobra.Command, files []string, text string, window period) (err error) {
 	r := newReading(cmd, text, len(files))
 	r.count = o.count
-	cfg := r.config(window)
 	ctx := cmd.Context()
 	if o.write != "" { // printing ends at once
 		var stop context.CancelFunc
-		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		ctx, stop = untilEnded(ctx)
 		defer stop()
 	}
+	if o.write == "" || o.write == "-" {
+		var stop context.CancelFunc
+		ctx, stop = untilUnread(ctx, cmd.OutOrStdout())
+		defer stop()
+		r.stdin = inputFor(cmd.OutOrStdout(), r.stdin)
+	}
+	cfg := r.config(window)
 	if o.follow {
 		if r.stream, err = input.Follow(ctx, files[0], cfg); err != nil {
 			return err

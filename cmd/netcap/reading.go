@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type reading struct {
 	stream *input.Stream
 	filter *packetFilter // nil takes all
 	count  int64         // 0: no bound
+	stdin  io.Reader     // what - stands for
 	failed failures
 	ended  func(*input.File)            // told of each file at its end, if it isn't nil
 	passed func(*pcapfile.Packet) error // given each packet that the filter doesn't take, if it isn't nil
@@ -34,7 +36,7 @@ type reading struct {
 
 // newReading reads packets that an expression accepts, of so many files.
 func newReading(cmd *cobra.Command, expression string, files int) *reading {
-	r := &reading{failed: failures{cmd: cmd, of: files}}
+	r := &reading{stdin: cmd.InOrStdin(), failed: failures{cmd: cmd, of: files}}
 	if expression != "" {
 		r.filter = newPacketFilter(expression)
 	}
@@ -43,7 +45,7 @@ func newReading(cmd *cobra.Command, expression string, files int) *reading {
 
 // config is how a stream is opened for it.
 func (r *reading) config(p period) *input.Config {
-	return &input.Config{Stdin: r.failed.cmd.InOrStdin(), From: p.from, To: p.to, Ended: func(f *input.File) {
+	return &input.Config{Stdin: r.stdin, From: p.from, To: p.to, Ended: func(f *input.File) {
 		if text := report.PassedOver(f.Reader); text != "" {
 			fmt.Fprintf(r.failed.cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(f.Path), text)
 		}
@@ -67,6 +69,9 @@ func (r *reading) each(do func(*pcapfile.Packet) error, idle func() error) error
 		pk, file, err := r.stream.Next()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if errors.Is(err, syscall.EPIPE) { // nobody reads what would come of it: inputFor
+			return err
 		}
 		if err != nil {
 			if err := idle(); err != nil {

@@ -67,7 +67,7 @@ func TestConfined(t *testing.T) {
 	require.Eventually(t, func() bool { return h.statusOf("c").State == stateCapturing }, patience, patience/1000)
 	require.Equal(t, each, h.peer.Flood(t, "g0", 200, each))
 	require.Eventually(t, func() bool { return h.statusOf("c").Packets.Written == 5*each }, patience, patience/1000)
-	p.signal(syscall.SIGHUP)
+	p.signal(syscall.SIGUSR1)
 	p.stop()
 	require.NoError(t, trace.Wait())
 

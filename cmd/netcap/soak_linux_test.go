@@ -86,11 +86,11 @@ func (s *soak) round() {
 		"disk full":          s.fill,
 		"hold":               s.hold,
 		"many questions":     func() { s.ask(10) },
-		"log opened anew":    func() { s.p.signal(syscall.SIGHUP) },
+		"statistics logged":  func() { s.p.signal(syscall.SIGUSR1) },
 		"nothing in between": func() {},
 	}
 	for _, name := range []string{
-		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "many questions", "log opened anew", "nothing in between",
+		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "many questions", "statistics logged", "nothing in between",
 	} {
 		if s.random.IntN(3) == 0 && s.floods > 8 { // not always in the same order
 			continue

@@ -44,6 +44,12 @@ func NewLog(path string, w io.Writer, level slog.Level) (*Log, error) {
 	return l, nil
 }
 
+// Supervised reports whether systemd runs the process, and so keeps what it logs.
+func Supervised() bool {
+	is, err := journal.StderrIsJournalStream()
+	return err == nil && is || os.Getenv("NOTIFY_SOCKET") != ""
+}
+
 func logError(err error) error {
 	return fmt.Errorf("log: %w: choose another with --log-file", err)
 }

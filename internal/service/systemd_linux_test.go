@@ -117,6 +117,11 @@ func TestService(t *testing.T) {
 	assert.Equal(t, "netcap 700", b.Run(t, "stat", "-c", "%U %a", "/var/lib/netcap/c0"))
 	assert.Equal(t, "netcap:x", strings.Join(strings.Split(b.Run(t, "getent", "passwd", "netcap"), ":")[:2], ":"))
 
+	// SIGHUP re-opens a log: the journal is one.
+	b.Run(t, "systemctl", "reload", "netcap-c0.service")
+	b.flood(t, 1)
+	assert.Equal(t, pid, b.property(t, "MainPID"))
+
 	b.Run(t, "kill", "-KILL", pid)
 	b.await(t, func() bool {
 		again := b.property(t, "MainPID")
@@ -143,7 +148,7 @@ func TestService(t *testing.T) {
 	assert.Equal(t, "0", b.property(t, "ExecMainStatus"))
 	assert.Equal(t, "inactive", b.property(t, "ActiveState"))
 	assert.Contains(t, b.journal(t), "500 packets captured\n500 packets received by filter\n0 packets dropped by kernel\n")
-	assert.Equal(t, 1500, b.files(t))
+	assert.Equal(t, 1501, b.files(t))
 
 	b.Run(t, "systemctl", "start", "netcap-c0.service")
 	b.Run(t, "netcap", "service", "uninstall", "c0")
@@ -152,7 +157,7 @@ func TestService(t *testing.T) {
 	assert.Equal(t, "inactive", b.property(t, "ActiveState"))
 	_, err = os.Lstat(b.Path("/etc/systemd/system/multi-user.target.wants/netcap-c0.service"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	assert.Equal(t, 1500, b.files(t), "what it captured stays")
+	assert.Equal(t, 1501, b.files(t), "what it captured stays")
 }
 
 // A service keeps a DICOM journal too: its sandbox lets the reading process have its own.
