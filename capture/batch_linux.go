@@ -65,6 +65,33 @@ func (b *Batch) Next(p *Packet) bool {
 	return true
 }
 
+// Peek fills r with the packet that Next will return, as a filter in the kernel
+// sees it, and reports whether there is one that Config.Direction wants: of those
+// on the loopback interface that is one of the two that each is seen as. It is for
+// Config.Unfiltered; else the kernel has asked that.
+func (b *Batch) Peek(r *Raw) bool {
+	if b.left == 0 {
+		return false
+	}
+	hdr := tpacket.Packet(b.block, b.off)
+	if hdr == nil {
+		return false // Next says so
+	}
+	mac, n := b.off+int(hdr.Mac), int(hdr.Snaplen)
+	if n < 0 || mac < b.off+tpacket.AddrOffset+tpacket.AddrSize || n > len(b.block)-mac {
+		return false
+	}
+	addr := tpacket.Addr(b.block, b.off)
+	*r = Raw{
+		Data: b.block[mac : mac+n : mac+n], Length: int(hdr.Len), Network: max(0, int(hdr.Net)-int(hdr.Mac)),
+		Protocol: ntohs(addr.Protocol), Type: PacketType(addr.Pkttype), Interface: int(addr.Ifindex),
+	}
+	if hdr.Status&unix.TP_STATUS_VLAN_VALID != 0 {
+		r.VLAN, r.Tagged = uint16(hdr.Hv1.Vlan_tci), true
+	}
+	return b.handle.wants(r)
+}
+
 // TimedOut reports whether the kernel gave the block up because the retire
 // time-out had passed, and not because it was full: few packets come.
 func (b *Batch) TimedOut() bool { return b.early }

@@ -62,7 +62,7 @@ func (d Direction) String() string {
 // Config says what to capture. The zero value of each field is its default,
 // but for Interface, which must be named.
 type Config struct {
-	// Interface is the name of an interface, or Any.
+	// Interface is the name of an interface, an alternative one perhaps, or Any.
 	Interface string
 	// SnapLen is how many bytes of a packet are kept, 1 to MaxSnapLen.
 	// Default: MaxSnapLen.
@@ -78,6 +78,10 @@ type Config struct {
 	// link-layer header that each interface has. Nil accepts all. The slice is
 	// not kept.
 	Filter []bpf.RawInstruction
+	// Unfiltered is for whoever filters packets itself, since Open has failed with
+	// a FilterError: all packets come, up to MaxSnapLen of each into the ring, and
+	// Batch.Peek tells what Direction wants. Filter must be nil.
+	Unfiltered bool
 	// RingSize is the size of the kernel's ring in bytes, rounded up to whole
 	// blocks and held between MinRingSize and MaxRingSize.
 	// Default: DefaultRingSize.
@@ -103,6 +107,9 @@ func (c *Config) withDefaults() (Config, error) {
 	case out.SnapLen < 0 || out.SnapLen > MaxSnapLen:
 		return out, fmt.Errorf("snap length %d: not between 1 and %d bytes", out.SnapLen, MaxSnapLen)
 	}
+	if out.Unfiltered && out.Filter != nil {
+		return out, errors.New("a filter is given, and none is to be used")
+	}
 	if out.Direction > Out {
 		return out, fmt.Errorf("direction %d: unknown", out.Direction)
 	}
@@ -118,6 +125,43 @@ func (c *Config) withDefaults() (Config, error) {
 		return out, fmt.Errorf("retire time-out %v: not between 1ms and 10s", out.RetireTimeout)
 	}
 	return out, nil
+}
+
+// FilterError is the error of Open where the kernel refuses the program that is to
+// choose packets: the filter, with what direction and loopback call for. With
+// Config.Unfiltered the interface can be captured all the same.
+type FilterError struct {
+	Interface string
+	// Instructions is how many the program has.
+	Instructions int
+	// Err is the kernel's error.
+	Err error
+	// Needs is the value of the sysctl net.core.optmem_max, in bytes, with which
+	// the kernel takes the program; 0 where that isn't why, or couldn't be found
+	// out. Has is what it is now, 0 where that isn't known.
+	Needs, Has int64
+}
+
+func (e *FilterError) Error() string {
+	text := fmt.Sprintf("interface %q: the kernel refuses the filter's program of %d instructions: %v", e.Interface, e.Instructions, e.Err)
+	switch {
+	case e.Needs > 0 && e.Has > 0:
+		text += fmt.Sprintf(" (net.core.optmem_max is %d)", e.Has)
+	case e.Needs > 0:
+		text += " (by net.core.optmem_max)"
+	}
+	return text
+}
+
+// Unwrap returns the kernel's error.
+func (e *FilterError) Unwrap() error { return e.Err }
+
+// Mend says what to do to have the kernel take the program.
+func (e *FilterError) Mend() string {
+	if e.Needs > 0 {
+		return fmt.Sprintf("sysctl -w net.core.optmem_max=%d", e.Needs)
+	}
+	return "make the filter shorter, or see what denies setsockopt SO_ATTACH_FILTER"
 }
 
 // Link is the interface that a capture is bound to.
@@ -167,6 +211,23 @@ const (
 	OtherHost PacketType = 3 // addressed to another host, seen promiscuously
 	Outgoing  PacketType = 4 // sent by this host
 )
+
+// Raw is a packet as a filter in the kernel would see it.
+type Raw struct {
+	// Data is the frame from its link-layer header on, without the VLAN tag that
+	// the kernel keeps beside it. It is valid until Batch.Next is called.
+	Data []byte
+	// Length is how many bytes the frame had, that tag not included.
+	Length int
+	// Network is the offset in Data of what follows the link-layer header.
+	Network   int
+	Protocol  uint16 // as Packet has it, without the tag
+	Type      PacketType
+	Interface int
+	// VLAN is the tag control information beside the frame, if Tagged.
+	VLAN   uint16
+	Tagged bool
+}
 
 // Packet is one captured packet.
 type Packet struct {

@@ -37,5 +37,6 @@ func (*Handle) Stats() (Stats, error)           { return Stats{}, errUnsupported
 func (*Handle) Close() error                    { return errUnsupported }
 func (*Batch) Len() int                         { return 0 }
 func (*Batch) Next(*Packet) bool                { return false }
+func (*Batch) Peek(*Raw) bool                   { return false }
 func (*Batch) Err() error                       { return errUnsupported }
 func (*Batch) Release()                         {}

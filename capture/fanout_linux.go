@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -37,9 +38,19 @@ func OpenGroup(cfg *Config, n int) ([]*Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if program == nil {
-		program = acceptAll
+	group, err := openGroup(&c, ifi, program, n)
+	if refused := (*FilterError)(nil); c.Unfiltered && errors.As(err, &refused) {
+		h, err := open(&c, ifi, nil)
+		if err != nil {
+			return nil, err
+		}
+		h.degrade = errors.Join(h.degrade, fmt.Errorf("one thread instead of %d: none could be kept from receiving before all have joined: %w", n, refused))
+		return []*Handle{h}, nil
 	}
+	return group, err
+}
+
+func openGroup(c *Config, ifi *net.Interface, program []bpf.RawInstruction, n int) ([]*Handle, error) {
 	var group []*Handle
 	fail := func(err error) ([]*Handle, error) {
 		for _, h := range group {
@@ -51,7 +62,7 @@ func OpenGroup(cfg *Config, n int) ([]*Handle, error) {
 	// receive all: so none accepts anything until all have joined.
 	id, flags := 0, unix.PACKET_FANOUT_FLAG_UNIQUEID
 	for range n {
-		h, err := open(&c, ifi, dropAll)
+		h, err := open(c, ifi, dropAll)
 		if err != nil {
 			return fail(err)
 		}
@@ -62,8 +73,8 @@ func OpenGroup(cfg *Config, n int) ([]*Handle, error) {
 		flags, c.NoPromiscuous = 0, true // one is enough
 	}
 	for _, h := range group {
-		if err := h.sock.SetBPF(program); err != nil {
-			return fail(explain(c.Interface, err))
+		if err := attach(h.sock, c.Interface, program); err != nil {
+			return fail(err)
 		}
 	}
 	return group, nil

@@ -20,13 +20,16 @@ func compose(c *Config, ifi *net.Interface) ([]bpf.RawInstruction, error) {
 		return nil, err
 	}
 	rest := c.Filter
-	if rest == nil {
+	switch {
+	case c.Unfiltered:
+		rest = acceptAll
+	case rest == nil:
 		// The value returned is how many bytes of the frame the kernel copies.
 		rest = []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K, K: uint32(c.SnapLen)}}
 	}
 	program := append(prefix, rest...)
 	if len(program) > maxProgram {
-		return nil, fmt.Errorf("filter has %d instructions; the kernel takes %d", len(program), maxProgram)
+		return nil, &FilterError{Interface: c.Interface, Instructions: len(program), Err: fmt.Errorf("it takes %d at most", maxProgram)}
 	}
 	return program, nil
 }
@@ -56,6 +59,19 @@ func prefilter(d Direction, ifi *net.Interface) []bpf.Instruction {
 		}
 	}
 	return nil
+}
+
+// wants is what prefilter's program decides, for a packet that it has not seen.
+func (h *Handle) wants(r *Raw) bool {
+	switch {
+	case h.direction == Out:
+		return r.Type == Outgoing
+	case h.direction == In || h.loopback:
+		return r.Type != Outgoing
+	case h.all:
+		return r.Type != Outgoing || r.Interface != loopbackIndex
+	}
+	return true
 }
 
 // loopbackIndex is LOOPBACK_IFINDEX of the kernel's net/flow.h: the loopback

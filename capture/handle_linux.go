@@ -26,6 +26,10 @@ type Handle struct {
 	degrade error
 	missed  func() (uint64, error) // nil where it isn't known
 
+	direction Direction
+	loopback  bool // the interface is, and
+	all       bool // all are meant
+
 	blocks [][]byte
 	next   int         // index of the block that Next waits for
 	ready  func() bool // whether the kernel gave that block up
@@ -244,11 +248,20 @@ func (h *Handle) Stop() error {
 	if h.closing || h.stopped {
 		return nil
 	}
-	if err := h.sock.SetBPF(dropAll); err != nil {
+	if err := h.deafen(); err != nil {
 		return fmt.Errorf("%s: stopping: %w", h.name, err)
 	}
 	h.stopped = true
 	return h.end()
+}
+
+// deafen has the socket accept no packet any more.
+func (h *Handle) deafen() error {
+	err := h.sock.SetBPF(dropAll)
+	if binder, ok := h.sock.(interface{ bindNothing() error }); err != nil && ok {
+		err = binder.bindNothing() // a kernel that takes no filter at all
+	}
+	return err
 }
 
 // end notes that nothing more is received, and has Next look for what was.

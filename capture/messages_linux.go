@@ -24,7 +24,10 @@ func openMessages(c *Config, ifi *net.Interface, program []bpf.RawInstruction, r
 		return nil, explain(c.Interface, err)
 	}
 	s := &messageSocket{name: c.Interface, conn: conn}
-	if err = s.setUp(c, ifi, program); err != nil {
+	if err := attach(conn, c.Interface, program); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err = s.setUp(c, ifi); err != nil {
 		return nil, errors.Join(explain(c.Interface, err), conn.Close())
 	}
 	h, err := New(s, c)
@@ -49,11 +52,8 @@ type messageSocket struct {
 	oob    [256]byte
 }
 
-func (s *messageSocket) setUp(c *Config, ifi *net.Interface, program []bpf.RawInstruction) error {
+func (s *messageSocket) setUp(c *Config, ifi *net.Interface) error {
 	conn := s.conn
-	if err := conn.SetBPF(program); err != nil {
-		return err
-	}
 	if err := conn.SetsockoptInt(unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
 		return err
 	}
@@ -80,6 +80,9 @@ func (s *messageSocket) setUp(c *Config, ifi *net.Interface, program []bpf.RawIn
 		s.blocks[i] = ring[i*BlockSize:][:BlockSize:BlockSize]
 	}
 	s.frame = make([]byte, c.SnapLen)
+	if c.Unfiltered {
+		s.frame = make([]byte, MaxSnapLen)
+	}
 	return conn.Bind(&unix.SockaddrLinklayer{Protocol: ntohs(unix.ETH_P_ALL), Ifindex: ifi.Index})
 }
 
@@ -184,6 +187,15 @@ func (s *messageSocket) Link() (l Link, err error) {
 	}
 	ctlErr := raw.Control(func(fd uintptr) { l, err = linkOf(int(fd)) })
 	return l, errors.Join(ctlErr, err)
+}
+
+func (s *messageSocket) bindNothing() error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	ctlErr := raw.Control(func(fd uintptr) { err = bindNothing(int(fd)) })
+	return errors.Join(ctlErr, err)
 }
 
 func (s *messageSocket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }

@@ -15,13 +15,17 @@ import (
 // it returns; ring and filter stand before the first of them.
 //
 // Errors: ErrNoInterface with the names there are; os.ErrPermission, which says
-// what is needed; and what the kernel refuses otherwise, named.
+// what is needed; a FilterError; and what the kernel refuses otherwise, named.
 func Open(cfg *Config) (*Handle, error) {
 	c, ifi, program, err := prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return open(&c, ifi, program)
+	h, err := open(&c, ifi, program)
+	if refused := (*FilterError)(nil); c.Unfiltered && errors.As(err, &refused) {
+		h, err = open(&c, ifi, nil)
+	}
+	return h, err
 }
 
 // prepare finds out what a Handle is to be opened with. The program is nil if it would
@@ -48,6 +52,7 @@ func open(c *Config, ifi *net.Interface, program []bpf.RawInstruction) (h *Handl
 		return nil, err
 	}
 	h.missed = missedSince(ifi.Index)
+	h.direction, h.loopback, h.all = c.Direction, ifi.Flags&net.FlagLoopback != 0, ifi.Index == 0
 	return h, nil
 }
 
@@ -59,7 +64,7 @@ func lookup(name string) (*net.Interface, error) {
 	if name == Any {
 		return &net.Interface{Name: Any}, nil
 	}
-	ifi, err := net.InterfaceByName(name)
+	ifi, err := byName(name)
 	if err == nil {
 		return ifi, nil
 	}

@@ -23,9 +23,12 @@ var errNoRing = errors.New("no ring")
 func openRing(c *Config, ifi *net.Interface, program []bpf.RawInstruction) (*Handle, error) {
 	// With protocol 0 the socket receives nothing: packet(7). So no packet
 	// arrives before ring and filter stand.
-	conn, err := packet.Listen(ifi, packet.Raw, 0, &packet.Config{Filter: program})
+	conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
 	if err != nil {
 		return nil, explain(c.Interface, err)
+	}
+	if err := attach(conn, c.Interface, program); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	s, err := newRingSocket(conn, c)
 	if err != nil {
@@ -124,6 +127,25 @@ func (s *ringSocket) start(c *Config, ifi *net.Interface) error {
 func bindAll(fd, index int) error {
 	sa := &unix.SockaddrLinklayer{Protocol: ntohs(unix.ETH_P_ALL), Ifindex: index}
 	return os.NewSyscallError("bind", unix.Bind(fd, sa))
+}
+
+func (s *ringSocket) bindNothing() (err error) {
+	ctlErr := s.raw.Control(func(fd uintptr) { err = bindNothing(int(fd)) })
+	return errors.Join(ctlErr, err)
+}
+
+// bindNothing binds a socket to packets of which there are none: EtherType 0xffff is
+// reserved (RFC 1701, section 4). What was received stays in the ring.
+func bindNothing(fd int) error {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return os.NewSyscallError("getsockname", err)
+	}
+	ll, ok := sa.(*unix.SockaddrLinklayer)
+	if !ok {
+		return fmt.Errorf("getsockname: %w", unix.EAFNOSUPPORT)
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: 0xffff, Ifindex: ll.Ifindex}))
 }
 
 func (s *ringSocket) Ring() ([]byte, int) { return s.ring, BlockSize }

@@ -31,8 +31,9 @@
 //   - NULL and LOOP number address families as Linux does. In files they may come
 //     from any BSD, NULL from machines of either byte order, and all those count.
 //
-// A live expression that the kernel can't run is an error, ErrNotForKernel. In a
-// file's, protochain may be used, which needs a loop, and a program may be longer
+// A live expression that the kernel can't run is an error, ErrNotForKernel; with
+// Config.UserSpace it is a program for Program.MatchLive, which runs it, or one that
+// a kernel refuses, on what a packet socket without a filter receives. In a file's, protochain may be used, which needs a loop, and a program may be longer
 // than MaxInstructions: Program.Kernel says so, and Match runs it all the same.
 //
 // # Errors
@@ -87,8 +88,9 @@
 //   - In a live program for LINUX_SLL or LINUX_SLL2 an index of 1 MiB or more that is
 //     read from the packet itself leads to other bytes, and not beyond the end.
 //   - A live expression that needs more of a LINUX_SLL or LINUX_SLL2 header than the
-//     kernel keeps, or protochain, is an error, but for Config.Mixed. libpcap filters
-//     after the kernel then, without a word about the cost.
+//     kernel keeps is an error, but for Config.Mixed, and so is protochain unless
+//     Config.UserSpace is set. libpcap filters after the kernel then, without a word
+//     about the cost.
 //   - reason and action know the names of all BSDs, not only of the one that the
 //     program was compiled on.
 //   - System asks the files in /etc, and name servers for hosts; other databases

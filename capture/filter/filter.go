@@ -49,6 +49,10 @@ type Config struct {
 	// what only Ethernet has, such as VLAN tags and hardware addresses, is looked for in
 	// packets of Ethernet interfaces, and others don't have it: not vlan accepts them.
 	Mixed bool
+	// UserSpace is for a live program that MatchLive may have to run: what the
+	// kernel can't run for its length, or for a loop, is no error. Program.Kernel
+	// says so.
+	UserSpace bool
 	// Resolver gives names their numbers. Default: System.
 	Resolver Resolver
 }
@@ -59,6 +63,8 @@ type Program struct {
 	raw     []bpf.RawInstruction
 	kernel  error
 	matcher *matcher
+	chains  []headerChain
+	cooked  uint32 // of a live program: the length of the header that packets lack
 	root    nodeID
 }
 
@@ -66,7 +72,7 @@ type Program struct {
 // empty expression accepts every packet. All errors are an *Error.
 //
 // With Config.Live, what the kernel can't run is an error that wraps
-// ErrNotForKernel.
+// ErrNotForKernel, unless Config.UserSpace is set and MatchLive can.
 func Compile(expr string, cfg *Config) (*Program, error) {
 	if cfg == nil {
 		cfg = &Config{LinkType: LinkTypeEthernet}
@@ -110,14 +116,14 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 		return nil, whole(fmt.Sprintf("expression needs more than the %d words of scratch memory that there are", scratchWords), ErrTooComplex)
 	}
 	list := arrange(share(first))
-	p := &Program{raw: assemble(list), root: g.root}
+	p := &Program{raw: assemble(list), root: g.root, chains: l.vs.chains, cooked: l.vs.cookedHeader}
 	switch {
 	case len(l.vs.chains) > 0:
 		p.kernel = whole("protochain needs a loop, which the kernel's filters don't have", ErrNotForKernel)
 	case len(p.raw) > MaxInstructions:
 		p.kernel = whole(fmt.Sprintf("the program has %d instructions, the kernel takes %d", len(p.raw), MaxInstructions), ErrNotForKernel)
 	}
-	if cfg.Live && p.kernel != nil {
+	if cfg.Live && !cfg.UserSpace && p.kernel != nil {
 		return nil, p.kernel
 	}
 	p.matcher = newMatcher(p.raw, l.vs.chains)
@@ -184,5 +190,5 @@ func (p *Program) Never() bool { return p.root == rejectNode }
 //
 // What only the kernel knows of a packet is not there: a program made for a live
 // capture rejects a packet where it would need that, and of LinkTypeLinuxSLL and
-// LinkTypeLinuxSLL2 nearly any.
+// LinkTypeLinuxSLL2 nearly any. MatchLive is for those.
 func (p *Program) Match(data []byte, length int) bool { return p.matcher.match(data, length) }

@@ -444,7 +444,7 @@ func observe(ctx context.Context, signals <-chan os.Signal, rec *record.Recorder
 
 func logStatus(log *daemon.Log, s record.Status) {
 	log.Info("status", slog.Group("packets", "received", s.Received, "written", s.Written,
-		"dropped_kernel", s.DroppedKernel, "dropped_disk", s.DroppedDisk),
+		"dropped_kernel", s.DroppedKernel, "dropped_disk", s.DroppedDisk, "rejected", s.Rejected),
 		"current_file", s.Files.Current, "set_bytes", s.Files.Set, "budget_bytes", s.Files.Budget, "free_bytes", s.Files.Free)
 }
 
@@ -463,6 +463,9 @@ func summarize(w io.Writer, s record.Status, o *captureOptions) {
 	}
 	if s.DroppedDisk > 0 {
 		fmt.Fprintf(w, "%s dropped because they could not be written\n", count(s.DroppedDisk, "packet"))
+	}
+	if len(refusals(s)) > 0 {
+		fmt.Fprintf(w, "%s not taken by the filter, which the kernel refused and netcap ran\n", count(s.Rejected, "packet"))
 	}
 	switch {
 	case o.write == "-":

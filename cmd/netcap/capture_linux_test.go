@@ -497,7 +497,6 @@ func TestBadInput(t *testing.T) {
 		"filter of no use":     {[]string{"-i", "any", "ether", "host", "2:0:0:0:0:1"}, 2, []string{"LINUX_SLL2"}},
 		"link type":            {append(set, "-y", "EN10MB"), 2, []string{"-y is for -d"}},
 		"unknown link type":    {append(set, "-d", "-y", "EN10GB"), 2, []string{"EN10GB"}},
-		"no kernel's filter":   {append(set, "protochain", "6"), 2, []string{"needs a loop"}},
 		"misspelt command":     {[]string{"lisst"}, 2, []string{"netcap list"}},
 		"no command":           {[]string{"-i", "c0", "frobnicate"}, 2, []string{"frobnicate"}},
 		"filter file":          {append(set, "-F", existing), 2, []string{"evidence"}},

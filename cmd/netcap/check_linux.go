@@ -25,8 +25,9 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check [FLAGS] [FILTER…]",
 		Short: "Say what would go wrong with a capture, and how long its budget would last",
 		Long: `Takes the flags of a capture and proves, as the user who runs it, that it would work:
-interface and capabilities, the kernel's ring, the filter, directory, disk and budget,
-PID file, log, memory, AppArmor or SELinux, and the clock. It leaves nothing behind,
+interface and capabilities, the kernel's ring, the filter, which the kernel has to take on
+a socket, directory, disk and budget, PID file, log, memory,
+AppArmor or SELinux, and the clock. It leaves nothing behind,
 and captures nothing. Then it watches the interface's own counters for three seconds
 and says how long the budget lasts at that rate, without regard to a filter.
 

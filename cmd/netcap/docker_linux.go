@@ -3,18 +3,35 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
+	"netcap/capture"
 	"netcap/internal/daemon"
 	"netcap/internal/docker"
 	"netcap/internal/record"
 	"netcap/pcapfile"
 )
 
-// resolve has a capture ask Docker for the interfaces that are named by its words.
+// checkInterface refuses what no interface, network or container can ever be called.
+func checkInterface(name string) error {
+	switch rest := strings.TrimPrefix(strings.TrimPrefix(name, docker.NetworkPrefix), docker.ContainerPrefix); {
+	case !docker.IsName(name):
+		return capture.CheckName(name)
+	case rest == "", strings.ContainsFunc(rest, unicode.IsSpace):
+		return fmt.Errorf("%q: a network or container has a name, without white space", name)
+	}
+	return nil
+}
+
+// resolve has a capture ask the kernel for interfaces that are named by an alternative name,
+// and Docker for those that are named by its words.
 func resolve(cfg *record.Config) error {
+	cfg.Resolve = func(name string) (string, error) { return ownName(name), nil }
 	if !slices.ContainsFunc(cfg.Interfaces, docker.IsName) {
 		return nil
 	}
@@ -23,8 +40,22 @@ func resolve(cfg *record.Config) error {
 		return usageError{err}
 	}
 	r := &docker.Resolver{Engine: engine}
-	cfg.Resolve = func(name string) (string, error) { return r.Interface(context.Background(), name) }
+	cfg.Resolve = func(name string) (string, error) {
+		if docker.IsName(name) {
+			return r.Interface(context.Background(), name)
+		}
+		return ownName(name), nil
+	}
 	return nil
+}
+
+// ownName is the name of an interface itself, of which name is perhaps an alternative one;
+// name as long as there is none.
+func ownName(name string) string {
+	if own, err := capture.OwnName(name); err == nil {
+		return own
+	}
+	return name
 }
 
 // patienceWithDocker is how long the first file waits for the names of containers.

@@ -27,7 +27,8 @@ var metricTexts = map[string]struct{ help, label string }{
 	"netcap_packets_received_total":           {"Packets that the filter accepted, those dropped included.", ""},
 	"netcap_packets_written_total":            {"Packets handed to the operating system.", ""},
 	"netcap_packets_dropped_total":            {"Packets dropped: kernel, the ring was full; disk, they could not be written.", "reason"},
-	"netcap_interface_packets_received_total": {"Packets that the kernel had for an interface's ring, those dropped included.", "interface"},
+	"netcap_packets_rejected_total":           {"Packets that the filter did not take, where the kernel refused the filter and netcap runs it.", ""},
+	"netcap_interface_packets_received_total": {"Packets that the kernel had for an interface's ring, those dropped included, without those rejected.", "interface"},
 	"netcap_interface_up":                     {"Whether packets can come from an interface.", "interface"},
 	"netcap_gaps_total":                       {"Intervals in which packets are or may be missing.", ""},
 	"netcap_written_bytes_total":              {"Bytes written to files.", ""},
@@ -80,6 +81,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	counter("netcap_packets_written_total", s.Written)
 	counter("netcap_packets_dropped_total", s.DroppedKernel, "kernel")
 	counter("netcap_packets_dropped_total", s.DroppedDisk, "disk")
+	counter("netcap_packets_rejected_total", s.Rejected)
 	for _, i := range s.Interfaces {
 		counter("netcap_interface_packets_received_total", int64(i.Received), i.Name)
 		gauge("netcap_interface_up", truth(i.State == record.Up), i.Name)

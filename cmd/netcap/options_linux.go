@@ -171,6 +171,11 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		}
 		o.interfaces = []string{name}
 	}
+	for _, name := range o.interfaces {
+		if err := checkInterface(name); err != nil {
+			return usage("-i: %w", err)
+		}
+	}
 	if o.name == "" {
 		o.name = captureName(o.interfaces)
 	} else if err := rotate.CheckName(o.name); err != nil {
@@ -314,7 +319,9 @@ func captureName(interfaces []string) string {
 		}
 		return r
 	}, strings.Join(interfaces, "+"))
-	return strings.TrimLeft(name, ".-")
+	const most = 100 // rotate.CheckName
+	name = strings.TrimLeft(name, ".-")
+	return name[:min(len(name), most)]
 }
 
 func (o *captureOptions) level() slog.Level {

@@ -29,6 +29,10 @@ type captureStatus struct {
 	// Devices are what Interfaces mean now, "" for one that isn't there.
 	Devices []string `json:"devices"`
 	Filter  string   `json:"filter"`
+	// FilteredBy is who runs the filter, kernel or netcap, and "" if there is none.
+	FilteredBy string `json:"filtered_by"`
+	// FilterRefused is why the kernel doesn't, for each interface where it refused.
+	FilterRefused []string `json:"filter_refused"`
 
 	Started time.Time `json:"started"`
 	Uptime  float64   `json:"uptime_seconds"`
@@ -37,6 +41,8 @@ type captureStatus struct {
 		Written       int64 `json:"written"`
 		DroppedKernel int64 `json:"dropped_kernel"`
 		DroppedDisk   int64 `json:"dropped_disk"`
+		// Rejected came, and weren't taken by a filter that netcap runs: none of Received.
+		Rejected int64 `json:"rejected"`
 	} `json:"packets"`
 	BytesWritten int64 `json:"bytes_written"`
 	Gaps         int   `json:"gaps"` // of this run
@@ -76,6 +82,14 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 	}
 	c.Packets.Received, c.Packets.Written = s.Received, s.Written
 	c.Packets.DroppedKernel, c.Packets.DroppedDisk = s.DroppedKernel, s.DroppedDisk
+	c.Packets.Rejected = s.Rejected
+	c.FilterRefused = refusals(s)
+	switch {
+	case len(c.FilterRefused) > 0:
+		c.FilteredBy = "netcap"
+	case c.Filter != "":
+		c.FilteredBy = "kernel"
+	}
 	if !s.LastPacket.IsZero() {
 		t := s.LastPacket.UTC()
 		c.LastPacket = &t
@@ -99,6 +113,17 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 		c.State = statePaused
 	}
 	return c
+}
+
+// refusals are why netcap runs the filter itself, for each interface where it does.
+func refusals(s record.Status) []string {
+	out := []string{}
+	for _, i := range s.Interfaces {
+		if i.Refused != "" {
+			out = append(out, i.Refused)
+		}
+	}
+	return out
 }
 
 // finishedFile answers a request to rotate.
@@ -298,6 +323,10 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	}
 	err := t.flush()
 	for _, s := range all {
+		for _, why := range s.FilterRefused {
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s runs the filter itself, which did not take %s: %s\n", s.Name, count(s.Packets.Rejected, "packet"), printable.Text(why))
+			err = errors.Join(err, printErr)
+		}
 		for _, lack := range s.Sandbox.Lacks {
 			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s is not confined in one respect: %s\n", s.Name, printable.Text(lack))
 			err = errors.Join(err, printErr)

@@ -52,8 +52,8 @@ func Run(c *Config) (results []Result, preview *rotate.Preview) {
 	for _, name := range c.Interfaces {
 		results = append(results, theInterface(c, name))
 	}
-	if c.Filter != "" {
-		results = append(results, theFilter(c))
+	if r := theFilter(c); c.Filter != "" || r.Verdict != OK {
+		results = append(results, r)
 	}
 	disk, preview := theDisk(c)
 	results = append(results, disk...)
@@ -75,7 +75,7 @@ func theInterface(c *Config, name string) Result {
 	device, err := c.Device(name)
 	var h *capture.Handle
 	if err == nil {
-		cfg.Interface = device
+		cfg.Interface, cfg.Unfiltered = device, true // the filter is checked by itself
 		h, err = capture.Open(&cfg)
 	}
 	switch {
@@ -103,24 +103,49 @@ func theInterface(c *Config, name string) Result {
 	return r
 }
 
+// theFilter compiles the filter for each interface and has the kernel take it, on a socket
+// that receives nothing. Without one the kernel still tells directions apart.
 func theFilter(c *Config) Result {
 	r := Result{Check: "filter", Verdict: OK, Text: "is understood"}
+	if c.Filter == "" {
+		r.Text = "there is none"
+	}
 	for _, name := range c.Interfaces {
 		device, err := c.Device(name)
 		if err != nil {
 			continue // the interface's own check says it
 		}
-		p, err := record.CompileFilter(c.Filter, device, c.Capture.SnapLen)
+		cfg := c.Capture
+		cfg.Interface = device
+		never, refused := false, error(nil)
+		if c.Filter != "" {
+			p, err := record.CompileFilter(c.Filter, device, c.Capture.SnapLen)
+			switch {
+			case errors.Is(err, capture.ErrNoInterface):
+				continue
+			case err != nil:
+				r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+				r.Mend = "see pcap-filter(7)"
+				return r
+			}
+			never, refused = p.Never(), record.Refusal(p, device)
+			cfg.Filter = p.Instructions()
+		}
+		if refused == nil {
+			var e *capture.FilterError
+			if err := capture.CheckFilter(&cfg); errors.As(err, &e) { // others are the interface's
+				refused = e
+			}
+		}
 		switch {
-		case errors.Is(err, capture.ErrNoInterface):
-			continue
-		case err != nil:
-			r.Verdict, r.Text, r.Err = Fail, err.Error(), err
-			r.Mend = "see pcap-filter(7)"
-		case p.Never():
+		case refused != nil:
+			r.Verdict, r.Text = Warn, "runs in netcap, on every packet of "+name+", at a higher cost: "+refused.Error()
+			r.Mend = record.Mend(refused)
+		case r.Verdict != OK: // of an interface before
+		case never:
 			r.Verdict, r.Text, r.Mend = Warn, "accepts no packet on "+name, "netcap -d prints the program"
-		default:
-			r.Text = fmt.Sprintf("is %d instructions in the kernel", len(p.Instructions()))
+		case c.Filter != "":
+			r.Text = fmt.Sprintf("is %d instructions in the kernel", len(cfg.Filter))
 		}
 	}
 	return r

@@ -19,6 +19,7 @@ type device struct {
 	description string // what else it is known by
 	linkType    pcapfile.LinkType
 	source      *source
+	refused     string // why the filter isn't the kernel's, as the current file has it
 
 	gone      bool   // it was deleted: the next file doesn't describe it
 	id        int    // in the current file; absent if it isn't described there yet
@@ -76,9 +77,13 @@ func (e *encoder) header(dst []byte, first bool, now int64) []byte {
 // id of the file.
 func (e *encoder) describe(dst []byte, d *device) []byte {
 	d.id = int(e.ids.Add(1)) - 1
-	return pcapfile.AppendInterface(dst, &pcapfile.Interface{
+	i := pcapfile.Interface{
 		Name: d.name, Description: d.description, LinkType: d.linkType, SnapLen: uint32(e.snapLen), Filter: e.filter, OS: e.section.OS, FCSLen: -1,
-	})
+	}
+	if d.refused = d.source.why(); d.refused != "" {
+		i.Comments = []string{"netcap ran the filter itself: " + d.refused}
+	}
+	return pcapfile.AppendInterface(dst, &i)
 }
 
 func (e *encoder) pcapLinkType() pcapfile.LinkType {
@@ -122,7 +127,8 @@ func (e *encoder) add(s *source, name string, index int, hardwareType uint16) *d
 // it has none describes the device too if that is what was waited for.
 func (e *encoder) attach(s *source, name string, index int, hardwareType uint16) {
 	for _, d := range e.devices {
-		if d.source == s && d.index == none && !d.gone && d.name == name && d.linkType == linkTypeOf(hardwareType) {
+		if d.source == s && d.index == none && !d.gone && d.name == name && d.linkType == linkTypeOf(hardwareType) &&
+			(d.id == absent || d.refused == s.why()) {
 			d.index, e.recent = index, nil
 			return
 		}
@@ -219,7 +225,7 @@ func flagsOf(t capture.PacketType) pcapfile.Flags {
 // What a file needs for a device at most, in bytes: its statistics at the end,
 // and its description.
 const (
-	statisticsSize  = 256
+	statisticsSize  = 512
 	descriptionSize = 128 << 10 // a filter may be long
 )
 
@@ -241,11 +247,16 @@ func (e *encoder) trailer(dst []byte, now int64, comments []string, lost func(*s
 			told[d.source] = true
 			l = lost(d.source)
 		}
-		s.Received = pcapfile.Count(d.delivered + l.kernel + l.disk)
+		s.Received = pcapfile.Count(d.delivered + l.kernel + l.disk + l.rejected)
 		s.DroppedByInterface = l.device
 		s.DroppedByOS = pcapfile.Count(l.kernel + l.disk)
 		s.Delivered = pcapfile.Count(d.delivered)
 		s.Comments, comments = comments, nil
+		if d.refused != "" || l.rejected > 0 {
+			// The kernel's drops never came to the filter.
+			s.FilterAccepted = pcapfile.Count(d.delivered + l.disk)
+			s.Comments = append(s.Comments, fmt.Sprintf("netcap ran the filter itself: it did not take %d of the packets received; whether it would have taken those dropped because the ring was full isn't known", l.rejected))
+		}
 		if l.disk > 0 {
 			s.Comments = append(s.Comments, fmt.Sprintf("dropped because the ring was full: %d, because the disk was: %d", l.kernel, l.disk))
 		}
@@ -257,6 +268,7 @@ func (e *encoder) trailer(dst []byte, now int64, comments []string, lost func(*s
 // loss is what was lost while a file was the current one, in packets.
 type loss struct {
 	kernel, disk uint64
+	rejected     uint64           // no loss: what a filter of our own didn't take
 	device       pcapfile.Counter // what the interface itself missed, if it says
 }
 

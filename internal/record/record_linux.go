@@ -11,9 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/bpf"
-
 	"netcap/capture"
+	"netcap/capture/filter"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
 	"netcap/rotate"
@@ -94,7 +93,8 @@ type Recorder struct {
 	mu       sync.Mutex // held while a batch is encoded; of what follows
 	enc      encoder
 	packet   capture.Packet
-	diskTold int64 // packets dropped for the disk that a trailer has counted
+	raw      capture.Raw // the packet, for a filter of our own
+	diskTold int64       // packets dropped for the disk that a trailer has counted
 	ledger   *ledger.Ledger
 	told     told
 	books    books
@@ -208,7 +208,7 @@ func (r *Recorder) addSource(name string) error {
 			return fmt.Errorf("interface %q is named twice", name)
 		}
 	}
-	s := &source{name: name, r: r, programs: make(map[pcapfile.LinkType][]bpf.RawInstruction)}
+	s := &source{name: name, r: r, programs: make(map[pcapfile.LinkType]*filter.Program)}
 	err := s.open()
 	if errors.Is(err, capture.ErrNoInterface) {
 		err = s.expect(err)
@@ -252,7 +252,7 @@ func (r *Recorder) trailer(dst []byte, cut bool) []byte {
 	disk := uint64(dropped - r.diskTold)
 	r.diskTold = dropped
 	return r.enc.trailer(dst, now, r.gapComments(), func(s *source) loss {
-		l := loss{kernel: s.newDrops(), disk: disk, device: s.newMissed()}
+		l := loss{kernel: s.newDrops(), disk: disk, device: s.newMissed(), rejected: s.newRejected()}
 		disk = 0 // it isn't known whose they were: the first interface has them
 		return l
 	})
@@ -431,12 +431,17 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	}
 	room, err := r.files.Ready()
 	if err != nil {
-		return errors.Join(err, r.discard(batch))
+		return errors.Join(err, r.discard(s, batch))
 	}
 	if !room {
-		return r.discard(batch)
+		return r.discard(s, batch)
 	}
-	n, oldest, err := r.encode(s, batch)
+	var n, oldest int64
+	if own := s.own.Load(); own != nil {
+		n, oldest, err = r.encodeAccepted(s, own, batch)
+	} else {
+		n, oldest, err = r.encode(s, batch)
+	}
 	r.seen.Add(n)
 	now := r.accountNow()
 	if batch.TimedOut() {
@@ -477,6 +482,37 @@ func (r *Recorder) encode(s *source, batch *capture.Batch) (n, oldest int64, err
 	return n, oldest, nil
 }
 
+// encodeAccepted is encode for packets of which a filter of our own takes some. Where it
+// takes none the time is now: nothing waits.
+func (r *Recorder) encodeAccepted(s *source, own *ownFilter, batch *capture.Batch) (n, oldest int64, err error) {
+	oldest = r.cfg.Now().UnixNano()
+	newest, rejected := int64(0), int64(0)
+	for !r.enough(n) {
+		wanted := batch.Peek(&r.raw) && own.accepts(&r.raw)
+		if !batch.Next(&r.packet) {
+			break
+		}
+		if !wanted {
+			rejected++
+			continue
+		}
+		if n == 0 {
+			oldest = r.packet.Time
+		}
+		newest = r.packet.Time
+		if err = r.add(s, &r.packet); err != nil {
+			break
+		}
+		n++
+	}
+	r.packet.Time = newest
+	s.rejected.Add(rejected)
+	return n, oldest, err
+}
+
+// enough reports whether n more packets are all that are asked for.
+func (r *Recorder) enough(n int64) bool { return r.cfg.Count > 0 && r.seen.Load()+n >= r.cfg.Count }
+
 // counted reports whether the packets asked for are there.
 func (r *Recorder) counted() bool { return r.cfg.Count > 0 && r.seen.Load() >= r.cfg.Count }
 
@@ -503,8 +539,11 @@ func (r *Recorder) add(s *source, p *capture.Packet) error {
 }
 
 // discard counts a batch for which there is no room on the disk.
-func (r *Recorder) discard(batch *capture.Batch) error {
+func (r *Recorder) discard(s *source, batch *capture.Batch) error {
 	n := int64(batch.Len())
+	if own := s.own.Load(); own != nil {
+		n = r.countAccepted(s, own, batch)
+	}
 	if r.cfg.Count > 0 {
 		n = min(n, r.cfg.Count-r.seen.Load())
 	}
@@ -515,4 +554,20 @@ func (r *Recorder) discard(batch *capture.Batch) error {
 		return errCounted
 	}
 	return nil
+}
+
+// countAccepted is how many packets of a batch a filter of our own takes.
+func (r *Recorder) countAccepted(s *source, own *ownFilter, batch *capture.Batch) (n int64) {
+	for batch.Len() > 0 {
+		wanted := batch.Peek(&r.raw) && own.accepts(&r.raw)
+		if !batch.Next(&r.packet) {
+			break
+		}
+		if wanted {
+			n++
+		} else {
+			s.rejected.Add(1)
+		}
+	}
+	return n
 }

@@ -82,8 +82,10 @@ type recording struct {
 	ended chan error
 }
 
-func start(t testing.TB, n *network, cfg Config) *recording {
-	cfg.Open = n.open
+func start(t testing.TB, n *network, cfg Config) *recording { return startWith(t, n.open, cfg) }
+
+func startWith(t testing.TB, open func(*capture.Config, int) ([]Source, error), cfg Config) *recording {
+	cfg.Open = open
 	cfg.Capture.RetireTimeout = 5 * time.Millisecond
 	if cfg.Format == 0 {
 		cfg.Format = pcapfile.PCAPNG

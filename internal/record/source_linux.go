@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
-	"golang.org/x/net/bpf"
-
 	"netcap/capture"
+	"netcap/capture/filter"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
 )
@@ -25,14 +25,19 @@ type source struct {
 	r    *Recorder
 	// programs are what the filter was compiled to: an interface that comes back
 	// may be of another kind.
-	programs map[pcapfile.LinkType][]bpf.RawInstruction
-	threads  int // how many rings it gets, the same all the time; 0 before it was opened
+	programs map[pcapfile.LinkType]*filter.Program
+	// own is the filter if the kernel refused it, and nil, as a rule, if it runs
+	// there. It changes only when the interface is opened.
+	own      atomic.Pointer[ownFilter]
+	rejected atomic.Int64 // packets that own didn't take
+	threads  int          // how many rings it gets, the same all the time; 0 before it was opened
 
 	mu     sync.Mutex
 	device string        // the interface that name means, as it is called now; "" while there is none
 	in     []Source      // its rings; none while there is no such interface
 	before capture.Stats // of the sockets before
 	told   uint64        // drops that a trailer has counted
+	passed int64         // rejected packets that a trailer has counted
 	missed uint64        // the interface's own, that a trailer has counted
 	away   int64         // the gap that lasts while it gives no packets; 0 for none
 	state  State
@@ -60,14 +65,10 @@ func (s *source) open() error {
 func (s *source) openDevice(device string) error {
 	c := s.r.cfg.Capture
 	c.Interface = device
-	var err error
-	if c.Filter, err = s.filter(device); err != nil {
-		return err
-	}
 	if s.threads == 0 {
 		s.threads = s.r.threads(device)
 	}
-	in, err := s.r.cfg.Open(&c, s.threads)
+	in, err := s.openFiltered(&c)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (s *source) expect(err error) error {
 	}
 	// Whoever may not capture need not wait.
 	c := s.r.cfg.Capture
-	c.Interface, c.NoPromiscuous = "lo", true
+	c.Interface, c.NoPromiscuous, c.Unfiltered = "lo", true, true
 	switch in, openErr := s.r.cfg.Open(&c, 1); {
 	case openErr == nil:
 		if err := closeAll(in); err != nil {
@@ -348,6 +349,14 @@ func (s *source) newDrops() uint64 {
 	n := stats.Dropped - s.told
 	s.told = stats.Dropped
 	return n
+}
+
+// newRejected returns how many packets its own filter didn't take since it was last called.
+func (s *source) newRejected() uint64 {
+	now := s.rejected.Load()
+	n := now - s.passed
+	s.passed = now
+	return uint64(n)
 }
 
 // newMissed returns what the interface itself missed since it was last called,

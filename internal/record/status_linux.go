@@ -17,9 +17,13 @@ type Status struct {
 	// Written + DroppedKernel + DroppedDisk; before, packets are under way.
 	DroppedKernel int64
 	DroppedDisk   int64
-	Gaps          int // intervals of this run in which packets are or may be missing
-	Interfaces    []InterfaceStatus
-	Files         rotate.Stats
+	// Rejected counts packets that came out of rings and that the filter didn't
+	// take, where the kernel refused it and netcap runs it: none of Received. Whether
+	// packets of DroppedKernel would have been taken nobody knows then.
+	Rejected   int64
+	Gaps       int // intervals of this run in which packets are or may be missing
+	Interfaces []InterfaceStatus
+	Files      rotate.Stats
 }
 
 // InterfaceStatus is how one interface does.
@@ -33,6 +37,8 @@ type InterfaceStatus struct {
 	// Missed is what the interface itself missed; no packet of Received. It is
 	// 0 where the interface doesn't say.
 	Missed uint64
+	// Refused is why netcap runs the filter itself, "" where the kernel does.
+	Refused string
 }
 
 // Status returns a snapshot.
@@ -44,7 +50,12 @@ func (r *Recorder) Status() Status {
 	for _, src := range r.sources {
 		stats, state := src.stats()
 		s.DroppedKernel += int64(stats.Dropped)
-		status := InterfaceStatus{Name: src.name, Device: src.called(), State: state, Received: stats.Received, Dropped: stats.Dropped}
+		rejected := src.rejected.Load()
+		s.Rejected += rejected
+		status := InterfaceStatus{
+			Name: src.name, Device: src.called(), State: state, Refused: src.why(),
+			Received: stats.Received - min(stats.Received, uint64(rejected)), Dropped: stats.Dropped,
+		}
 		if in := src.sockets(); len(in) > 0 {
 			// Where it isn't known there is nothing to say.
 			status.Missed, _ = in[0].InterfaceDrops()
