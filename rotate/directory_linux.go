@@ -23,16 +23,25 @@ type directory struct {
 	made []string // directories that were made for it, outermost first
 }
 
-func openDirectory(path string, create bool) (*directory, error) {
+// wayMode is the mode of directories that are made on the way to that of the files. Where
+// these belong to another user, that user has to get through.
+func (c *Config) wayMode() fs.FileMode {
+	if c.Owner != os.Geteuid() {
+		return 0o711
+	}
+	return 0o700
+}
+
+func openDirectory(path string, create bool, way fs.FileMode) (*directory, error) {
 	d := &directory{path: path}
-	err := d.open(create)
+	err := d.open(create, way)
 	if err != nil {
 		return nil, errors.Join(explainDir(path, err), d.unmake())
 	}
 	return d, nil
 }
 
-func (d *directory) open(create bool) error {
+func (d *directory) open(create bool, way fs.FileMode) error {
 	if create {
 		for dir := filepath.Clean(d.path); ; dir = filepath.Dir(dir) {
 			if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -41,6 +50,9 @@ func (d *directory) open(create bool) error {
 			d.made = append(d.made, dir)
 		}
 		slices.Reverse(d.made)
+		if err := os.MkdirAll(filepath.Dir(filepath.Clean(d.path)), way); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(d.path, 0o700); err != nil {
 			return err
 		}

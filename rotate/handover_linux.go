@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +47,16 @@ func HandOver(dir, set string, owns bool, uid, gid int) error {
 	return nil
 }
 
+// HandOverFile makes a single file another user's, as HandOver does those of a set.
+func HandOverFile(dir, file string, uid, gid int) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return handOver(root, file, uid, gid)
+}
+
 // ofSet reports whether a file of that name belongs to a set.
 func ofSet(set, name string) bool {
 	switch name {
@@ -74,8 +83,7 @@ func handOver(root *os.Root, name string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok || !st.Mode().IsRegular() || int(sys.Uid) != os.Geteuid() || sys.Nlink != 1 {
+	if !handedOver(st) {
 		return nil
 	}
 	if err := f.Chown(uid, gid); err != nil {

@@ -22,7 +22,7 @@ func (b *back) prepare() error {
 	if _, err := os.Lstat(b.cfg.Dir); err != nil && free < b.lim.keepFree {
 		return b.tooFull(total, free)
 	}
-	if b.dir, err = openDirectory(b.cfg.Dir, b.cfg.MakeDir); err != nil {
+	if b.dir, err = openDirectory(b.cfg.Dir, b.cfg.MakeDir, b.cfg.wayMode()); err != nil {
 		return err
 	}
 	if b.cfg.Name != "" {

@@ -22,6 +22,8 @@ type Preview struct {
 	WriteBuffer int64
 	// Direct says that files can be written past the page cache.
 	Direct bool
+	// Foreign says which files only look like the set's, "" for none.
+	Foreign string
 }
 
 // Room is how many bytes of packets the bounds hold, all older files deleted.
@@ -36,7 +38,14 @@ func (p *Preview) Room() int64 {
 // Look finds out whether a Writer could be opened, and returns what it would have to
 // do with. It locks what Open locks, and makes, writes, syncs and removes a file; no
 // trace of that is left. Config's functions aren't needed.
-func Look(cfg *Config) (*Preview, error) {
+func Look(cfg *Config) (*Preview, error) { return LookFor(cfg, nil) }
+
+// LookFor is Look for a process that is to become another user, which tries as that user,
+// too, what is to be done later: the way to the directory, and making, renaming and
+// deleting files there. What HandOver does is done for that, and undone. nil is nobody else.
+//
+// For one file none of that is needed, but with Config.Beside.
+func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 	c := *cfg
 	c.Header = func(dst []byte, _ bool) []byte { return dst }
 	c.Trailer = func(dst []byte, _ bool) []byte { return dst }
@@ -60,11 +69,13 @@ func Look(cfg *Config) (*Preview, error) {
 		return nil, err
 	}
 	p.Segment, p.Budget, p.KeepFree = lim.segment, lim.budget, lim.keepFree
-	dir, err := openDirectory(c.Dir, c.MakeDir)
+	dir, err := openDirectory(c.Dir, c.MakeDir, c.wayMode())
 	if err != nil {
 		return nil, err
 	}
-	err = p.look(&c, dir)
+	if err = p.look(&c, dir); err == nil && next != nil && (c.Name != "" || c.Beside) {
+		err = next.try(&c, dir)
+	}
 	return p, errors.Join(err, dir.close(), dir.unmake())
 }
 
@@ -76,6 +87,9 @@ func (p *Preview) look(c *Config, dir *directory) error {
 		}
 		p.Set, p.SetLen = s.bytes(), len(s.files)
 		defer func() { _ = errors.Join(s.undo(), s.close()) }()
+		if p.Foreign, err = s.foreign(c); err != nil {
+			return err
+		}
 	} else if _, err := dir.root.Lstat(c.File); !errors.Is(err, fs.ErrNotExist) {
 		return (&back{cfg: c, dir: dir}).explainFile(fs.ErrExist)
 	}

@@ -592,7 +592,7 @@ func TestLockRace(t *testing.T) {
 // one holds it at a time.
 func TestLockRemoved(t *testing.T) {
 	noLeaks(t)
-	dir, err := openDirectory(t.TempDir(), false)
+	dir, err := openDirectory(t.TempDir(), false, 0o700)
 	require.NoError(t, err)
 	var holders, taken atomic.Int32
 	var wg sync.WaitGroup

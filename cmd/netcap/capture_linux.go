@@ -235,6 +235,9 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	names, stopNames := context.WithCancel(context.Background())
 	waitForNames := nameContainers(names, rec, log)
 	defer func() { stopNames(); waitForNames() }()
+	if err := o.tryUser(&cfg.Files, log); err != nil {
+		return err
+	}
 	if err := rec.Begin(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func newCheckCommand() *cobra.Command {
 		Short: "Say what would go wrong with a capture, and how long its budget would last",
 		Long: `Takes the flags of a capture and proves, as the user who runs it, that it would work:
 interface and capabilities, the kernel's ring, the filter, which the kernel has to take on
-a socket, directory, disk and budget, PID file, log, memory,
+a socket, directory, disk and budget, as the user of -Z too, PID file, log, memory,
 AppArmor or SELinux, and the clock. It leaves nothing behind,
 and captures nothing. Then it watches the interface's own counters for three seconds
 and says how long the budget lasts at that rate, without regard to a filter.
@@ -118,7 +118,7 @@ func (o *captureOptions) preflight(filter []string) (*preflight.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &preflight.Config{Config: cfg, LogFile: o.logFile}
+	c := &preflight.Config{Config: cfg, LogFile: o.logFile, Next: o.successor(&cfg.Files), Journal: o.journal, Command: o.command()}
 	c.PIDFile, err = o.pidPath()
 	return c, err
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"netcap/internal/daemon"
+	"netcap/internal/preflight"
 	"netcap/internal/record"
 	"netcap/internal/sandbox"
 	"netcap/rotate"
@@ -69,6 +71,60 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 	return captureSandbox{Enforced: r.Enforced, Lacks: append([]string{}, r.Lacks...)}, nil
 }
 
+// successor is the user of -Z for whom it is tried whether the set can go on; nil for nobody
+// else.
+func (o *captureOptions) successor(f *rotate.Config) *rotate.Successor {
+	u := o.becomes
+	if u == nil || f.Stream != nil {
+		return nil
+	}
+	return &rotate.Successor{
+		Name: u.Name, UID: u.UID, GID: u.GID, Do: func(try func() error) error { return sandbox.As(u, try) },
+		Owns: o.write == "", Opened: o.opened(f),
+	}
+}
+
+// opened is the directory on the way to the set that is root's, and nobody else's business:
+// only the way is opened. "" where netcap doesn't decide about that.
+func (o *captureOptions) opened(f *rotate.Config) string {
+	if o.write == "" && o.dir == "" {
+		return filepath.Dir(f.Dir)
+	}
+	return ""
+}
+
+// tryUser tries as the user of -Z what is done later, before anything is captured.
+func (o *captureOptions) tryUser(f *rotate.Config, log *daemon.Log) error {
+	next := o.successor(f)
+	if next == nil {
+		return nil
+	}
+	p, err := rotate.LookFor(f, next)
+	if err == nil {
+		err = preflight.TryUser(next, "", o.command()) // the helper opens the journal as that user
+	}
+	if err != nil {
+		return fmt.Errorf("-Z %s: %w", next.Name, err)
+	}
+	if p.Foreign != "" {
+		log.Warn("files are left alone", "because", p.Foreign)
+	}
+	return nil
+}
+
+// command is the path of the program of -z, "" for none.
+func (o *captureOptions) command() string {
+	words := strings.Fields(o.postRotate)
+	if len(words) == 0 {
+		return ""
+	}
+	path, err := exec.LookPath(words[0])
+	if err != nil {
+		return words[0] // files has refused it
+	}
+	return path
+}
+
 // handOver gives the user of -Z what the capture goes on writing to.
 func (o *captureOptions) handOver(f *rotate.Config) error {
 	u := o.becomes
@@ -76,13 +132,16 @@ func (o *captureOptions) handOver(f *rotate.Config) error {
 		return nil
 	}
 	owns := o.write == "" // netcap made the directory, or was given it for its own
-	if owns && o.dir == "" {
-		// What leads there is root's, and nobody else's business: only the way is opened.
-		base := filepath.Dir(f.Dir)
+	if base := o.opened(f); base != "" {
 		if st, err := os.Stat(base); err == nil && st.Mode()&1 == 0 {
 			if err := os.Chmod(base, st.Mode().Perm()|0o011); err != nil {
 				return fmt.Errorf("-Z %s: %w", u.Name, err)
 			}
+		}
+	}
+	if f.Name == "" && f.Beside { // it will be compressed
+		if err := rotate.HandOverFile(f.Dir, f.File, u.UID, u.GID); err != nil {
+			return fmt.Errorf("-Z %s: %w", u.Name, err)
 		}
 	}
 	if err := rotate.HandOver(f.Dir, f.Name, owns, u.UID, u.GID); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/daemon"
+	"netcap/internal/ownfile"
 	"netcap/internal/record"
 	"netcap/rotate"
 )
@@ -42,6 +43,11 @@ type Config struct {
 	*record.Config
 	// PIDFile is where the PID file would be, "" for none.
 	PIDFile string
+	// Next is whom the capture becomes, nil for nobody else.
+	Next *rotate.Successor
+	// Journal is the path of the DICOM journal, and Command the program that is run for
+	// each file, "" for none.
+	Journal, Command string
 	// LogFile is where the log would be, "" for none.
 	LogFile string
 }
@@ -57,6 +63,9 @@ func Run(c *Config) (results []Result, preview *rotate.Preview) {
 	}
 	disk, preview := theDisk(c)
 	results = append(results, disk...)
+	if r, ok := theUser(c); ok {
+		results = append(results, r)
+	}
 	if c.PIDFile != "" {
 		results = append(results, thePIDFile(c.PIDFile))
 	}
@@ -156,7 +165,7 @@ func theDisk(c *Config) ([]Result, *rotate.Preview) {
 	if c.Files.Stream != nil {
 		return []Result{r}, nil
 	}
-	p, err := rotate.Look(&c.Files)
+	p, err := rotate.LookFor(&c.Files, c.Next)
 	if err != nil {
 		r.Verdict, r.Text, r.Err = Fail, err.Error(), err
 		return []Result{r}, nil
@@ -165,6 +174,13 @@ func theDisk(c *Config) ([]Result, *rotate.Preview) {
 	if !p.Direct {
 		r.Verdict, r.Text = Warn, c.Files.Dir+" can be written, through the page cache only"
 		r.Mend = "tmpfs and some network file systems are like that: expect more CPU, and losses at high rates"
+	}
+	if c.Next != nil {
+		r.Text += ", and by " + c.Next.Name
+	}
+	if p.Foreign != "" {
+		r.Verdict, r.Text = Warn, p.Foreign
+		r.Mend = "give them to the capture's user (chown), move them away, or choose another --name or --dir"
 	}
 	d := Result{Check: "disk", Verdict: OK}
 	d.Text = fmt.Sprintf("%s of %s are free, %s are kept free", rotate.Size(p.Free), rotate.Size(p.Total), rotate.Size(p.KeepFree))
@@ -176,6 +192,35 @@ func theDisk(c *Config) ([]Result, *rotate.Preview) {
 		}
 	}
 	return []Result{r, d}, p
+}
+
+// theUser tries what else is done as the user whom the capture becomes.
+func theUser(c *Config) (r Result, ok bool) {
+	if c.Next == nil || c.Journal == "" && c.Command == "" {
+		return r, false
+	}
+	r = Result{Check: "user " + c.Next.Name, Verdict: OK, Text: "can do what is asked of that user"}
+	if err := TryUser(c.Next, c.Journal, c.Command); err != nil {
+		r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+	}
+	return r, true
+}
+
+// TryUser finds out whether a user can write a journal and run a program, "" for none.
+func TryUser(next *rotate.Successor, journal, command string) error {
+	return next.Do(func() error {
+		if journal != "" {
+			if err := ownfile.Check(journal); err != nil {
+				return fmt.Errorf("%s can't write the DICOM journal: %w: choose another place for it", next.Name, err)
+			}
+		}
+		if command != "" {
+			if err := unix.Faccessat(unix.AT_FDCWD, command, unix.X_OK, unix.AT_EACCESS); err != nil {
+				return fmt.Errorf("%s can't run -z %s: %w: let others read and run it, and search the directories on the way", next.Name, command, err)
+			}
+		}
+		return nil
+	})
 }
 
 func thePIDFile(path string) Result {
