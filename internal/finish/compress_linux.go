@@ -14,6 +14,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/label"
 )
 
 // Method is how files are compressed.
@@ -37,7 +39,13 @@ type method struct {
 }
 
 var methods = map[Method]method{
-	Gzip: {".gz", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.DefaultCompression) }},
+	Gzip: {".gz", func(w io.Writer) (io.WriteCloser, error) {
+		c, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
+		if err == nil {
+			c.Extra = label.GzipExtra()
+		}
+		return c, err
+	}},
 	Zstd: {".zst", func(w io.Writer) (io.WriteCloser, error) {
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
 	}},
@@ -105,7 +113,7 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 		return "", fmt.Errorf("%s: it is no regular file of this user alone", name)
 	}
 	temporary := f.cfg.Compress.temporary(name)
-	out, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	out, err := f.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return "", err
 	}
@@ -140,38 +148,65 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 // chunk is read at once, in bytes.
 const chunk = 1 << 20
 
-// copy compresses a file and has the result on the disk.
+// copy compresses a file and has the result, with a label, on the disk.
 func (f *Finisher) copy(out, in *os.File) error {
 	buffered := bufio.NewWriterSize(out, chunk)
 	c, err := methods[f.cfg.Compress].to(buffered)
 	if err != nil {
 		return err
 	}
-	buffer := make([]byte, chunk)
-	for {
-		if err := f.ctx.Err(); err != nil {
-			return errors.Join(err, c.Close())
-		}
-		if err := f.room(out); err != nil {
-			return errors.Join(err, c.Close())
-		}
-		n, err := in.Read(buffer)
-		if _, writeErr := c.Write(buffer[:n]); writeErr != nil {
-			return errors.Join(writeErr, c.Close())
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return errors.Join(err, c.Close())
-		}
+	s := &supply{in: in, to: c, check: func() error { return errors.Join(f.ctx.Err(), f.room(out)) }}
+	var l *label.Label
+	if f.cfg.Describe != nil {
+		l = f.cfg.Describe(s)
+	}
+	// What it has left, if the file is damaged, or no capture.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, s, make([]byte, chunk)); err != nil {
+		return errors.Join(err, c.Close())
 	}
 	// What was read won't be read again soon.
 	_ = unix.Fadvise(int(in.Fd()), 0, 0, unix.FADV_DONTNEED)
 	if err := errors.Join(c.Close(), buffered.Flush()); err != nil {
 		return err
 	}
+	if l != nil {
+		l.Plain = s.n
+		st, err := out.Stat()
+		if err == nil {
+			_, err = l.Put(out, st.Size())
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return out.Sync()
+}
+
+// supply hands out a file, and all that it hands out to the compressor too.
+type supply struct {
+	in    io.Reader
+	to    io.Writer
+	check func() error // whether to go on, asked once a chunk
+	n     int64
+	due   int64 // when it is asked next
+	err   error // for good
+}
+
+func (s *supply) Read(b []byte) (int, error) {
+	if s.err == nil && s.n >= s.due {
+		s.due += chunk
+		s.err = s.check()
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.in.Read(b[:min(len(b), chunk)])
+	s.n += int64(n)
+	if _, writeErr := s.to.Write(b[:n]); writeErr != nil {
+		err = writeErr
+	}
+	s.err = err
+	return n, err
 }
 
 // room sees that compressing leaves free what is to be kept free.

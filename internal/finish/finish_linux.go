@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 
+	"netcap/internal/label"
 	"netcap/internal/priority"
 )
 
@@ -19,6 +21,10 @@ type Config struct {
 	Dir string
 	// Compress is the method, None for none.
 	Compress Method
+	// Describe reads a capture to its end, or as far as it can be read, and says what is in it,
+	// for the label of the compressed file; its Plain is filled in. Nil for no label, as is a
+	// nil Label.
+	Describe func(io.Reader) *label.Label
 	// Run does something with a finished file, by its path: the command of -z. It ends
 	// early if ctx is done. Nil for nothing.
 	Run func(ctx context.Context, path string) error
