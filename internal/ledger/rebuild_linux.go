@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/label"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -23,6 +25,7 @@ type span struct {
 	size       int64
 	closed     bool
 	packets    *int64 // nil where it isn't known
+	compressed bool
 	gaps       []Gap
 	unexplored int64 // packets that were dropped and that no gap counts
 }
@@ -107,7 +110,8 @@ func filesOf(dir, set string) (spans []span, taken map[uint64]bool) {
 		}
 		spans = append(spans, span{
 			name: e.Name(), stem: strings.TrimSuffix(e.Name(), ext), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime()), size: info.Size(),
-			closed: ext != ".pcapng", // nothing in the others says
+			closed:     ext != ".pcapng", // nothing in the others says
+			compressed: strings.HasPrefix(ext, ".pcapng."),
 		})
 	}
 	slices.SortFunc(spans, func(a, b span) int {
@@ -118,7 +122,7 @@ func filesOf(dir, set string) (spans []span, taken map[uint64]bool) {
 
 // read takes what the end of a file says, if it has one.
 func (s *span) read(dir string) {
-	if s.closed {
+	if s.closed && !s.compressed {
 		return
 	}
 	// It was a regular file a moment ago; a FIFO would be waited for.
@@ -127,6 +131,15 @@ func (s *span) read(dir string) {
 		return
 	}
 	defer f.Close()
+	if s.compressed { // why they were dropped isn't known without decompressing it
+		if l, err := label.Read(f, s.size); err == nil {
+			s.packets = countOf(int64(min(l.Packets, math.MaxInt64)))
+			if l.Dropped != nil {
+				s.unexplored = int64(min(*l.Dropped, math.MaxInt64))
+			}
+		}
+		return
+	}
 	t, err := pcapfile.ReadTail(f, s.size)
 	if err != nil {
 		return
@@ -137,7 +150,8 @@ func (s *span) read(dir string) {
 		if i.Start > 0 && i.End >= i.Start {
 			s.from, s.to, s.closed = time.Unix(0, i.Start), time.Unix(0, i.End), true
 		}
-		dropped += int64(i.DroppedByOS.Value)
+		// What the interface had no room for is lost as well.
+		dropped += int64(i.DroppedByOS.Value) + int64(i.DroppedByInterface.Value)
 		packets += int64(i.Delivered.Value)
 		known = known && i.Delivered.Known
 		for _, c := range i.Comments {
