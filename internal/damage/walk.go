@@ -155,6 +155,7 @@ func (w *Walk) read(at int64, begins bool) error {
 	believed, end := int64(0), w.base+w.in.Offset() // the last packet that is believed, by its number, and its end
 	var since []int64                               // where it begins, and those behind it
 	empty, emptyAt := int64(0), int64(0)            // the last packets, that have no length
+	odds := 0                                       // packets that were captured longer than they were
 	var err error
 	for {
 		var pk *pcapfile.Packet
@@ -173,8 +174,14 @@ func (w *Walk) read(at int64, begins bool) error {
 		}
 		previous = pk.Time
 		p.Packets++
+		// One that is longer than it was on the wire is the first of them: zeros begin in its
+		// header. Where there are several, it is the writer's habit.
+		odd := uint32(len(pk.Data)) > pk.Length
+		if odd {
+			odds++
+		}
 		switch {
-		case len(pk.Data) > 0 || pk.Length > 0:
+		case (len(pk.Data) > 0 || pk.Length > 0) && (!odd || odds > 1):
 			empty = 0
 		case empty == 0:
 			emptyAt = w.base + pk.Offset
