@@ -15,7 +15,31 @@ type facts struct {
 	hasPorts         bool
 	tcp              tcpFacts
 
+	flow Flow // of the innermost header
+
 	info int // where in the line the text behind the addresses begins
+}
+
+// Flow says of which exchange between two hosts a packet is part, by the innermost IP header,
+// which is not one that an ICMP error quotes. It is the zero Flow where none is, or where
+// something behind it isn't IP: another frame, a label.
+type Flow struct {
+	// Source and Destination have ports if HasPorts.
+	Source, Destination netip.AddrPort
+	HasPorts            bool
+	Protocol            uint8 // as IP numbers it: 6 is TCP, 17 is UDP
+
+	// Fragmented says that the datagram is in several fragments, which have an ID in common,
+	// and Later that this isn't the first of them.
+	Fragmented, Later bool
+	ID                uint32
+
+	// SYN is the flag of a TCP header, Seq its sequence number, and Payload how many bytes
+	// were behind it on the wire; Cut says that they weren't all captured.
+	SYN     bool
+	Seq     uint32
+	Payload int
+	Cut     bool
 }
 
 type tcpFacts struct {

@@ -77,9 +77,9 @@ func (p *Printer) icmpMore(v view) {
 	// It has the length that it had before it was cut.
 	quoted.length = max(quoted.length, int(binary.BigEndian.Uint16(quoted.data[2:])))
 	p.text("\n\t")
-	protocol := p.protocol
+	protocol, flow := p.protocol, p.facts.flow
 	p.ipv4(quoted)
-	p.protocol = protocol
+	p.protocol, p.facts.flow = protocol, flow
 }
 
 func (p *Printer) echo(name string, id, seq uint16) {

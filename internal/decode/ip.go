@@ -16,6 +16,15 @@ type datagram struct {
 	ttl      uint8
 	v6       bool
 	piece    bool // behind a fragment header, so that checksums may be over more
+	id       uint32
+}
+
+// flow notes whose packet it is.
+func (p *Printer) flow(d *datagram, protocol layers.IPProtocol, later bool) {
+	p.facts.flow = Flow{
+		Source: netip.AddrPortFrom(d.src, 0), Destination: netip.AddrPortFrom(d.dst, 0), Protocol: uint8(protocol),
+		Fragmented: d.fragment || d.piece || later, Later: later, ID: d.id,
+	}
 }
 
 // hosts prints the addresses, for protocols without ports.
@@ -52,12 +61,16 @@ func (p *Printer) portsOf(d *datagram, v view) bool {
 		p.hosts(d)
 		return false
 	}
-	p.ports(d, binary.BigEndian.Uint16(v.data), binary.BigEndian.Uint16(v.data[2:]))
+	src, dst := binary.BigEndian.Uint16(v.data), binary.BigEndian.Uint16(v.data[2:])
+	p.ports(d, src, dst)
+	f := &p.facts.flow
+	f.Source, f.Destination, f.HasPorts = netip.AddrPortFrom(d.src, src), netip.AddrPortFrom(d.dst, dst), true
 	return true
 }
 
 // transport prints what an IP protocol number announces.
 func (p *Printer) transport(d *datagram, protocol layers.IPProtocol, v view) {
+	p.flow(d, protocol, false)
 	switch protocol {
 	case layers.IPProtocolTCP:
 		p.tcpSegment(d, v)
@@ -214,7 +227,9 @@ func (p *Printer) ipv4(v view) {
 		p.transport(&d, protocol, payload)
 		return
 	}
+	d.id = uint32(binary.BigEndian.Uint16(b[4:]))
 	if offset > 0 {
+		p.flow(&d, protocol, true)
 		p.hosts(&d)
 		p.protocolName(protocol)
 		if name, ok := protocolFields[protocol]; ok {
@@ -325,7 +340,9 @@ func (p *Printer) extensions(d *datagram, next layers.IPProtocol, v view) {
 				p.hex32(id).text(":")
 			}
 			p.int(offset).text("|").int(int64(v.length)).text(") ")
+			d.id = id
 			if offset > 0 {
+				p.flow(d, after, true)
 				p.protocolName(after)
 				return
 			}

@@ -107,6 +107,8 @@ type Summary struct {
 	Source, Destination netip.Addr
 	// The ports are 0 without ports.
 	SourcePort, DestinationPort uint16
+	// Flow is what is carried, tunnels passed through.
+	Flow Flow
 
 	printer Printer
 }
@@ -121,6 +123,7 @@ func (s *Summary) Read(pk *pcapfile.Packet) {
 	}
 	s.Source, s.Destination = p.facts.src, p.facts.dst
 	s.SourcePort, s.DestinationPort = p.facts.srcPort, p.facts.dstPort
+	s.Flow = p.facts.flow
 }
 
 // object is a JSON object that is being written.

@@ -126,6 +126,7 @@ func (v view) first(n int) view {
 // it has said why nothing more is printed.
 func (p *Printer) nest() bool {
 	p.depth++
+	p.facts.flow = Flow{} // that of a header around this one
 	if p.depth > maxDepth {
 		p.color(sgrError).text("[nested too deep]").color(sgrReset)
 		return false

@@ -32,6 +32,8 @@ func (p *Printer) tcpSegment(d *datagram, v view) {
 	flags := binary.BigEndian.Uint16(b[12:]) & 0x1ff
 	seq, ack := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	window := binary.BigEndian.Uint16(b[14:])
+	f := &p.facts.flow
+	f.SYN, f.Seq, f.Payload, f.Cut = flags&tcpSYN != 0, seq, max(length, 0), len(b) < v.length
 	if d.outer {
 		p.facts.tcp = tcpFacts{true, flags, seq, ack, window, max(length, 0)}
 	}

@@ -5,11 +5,11 @@ import "github.com/gopacket/gopacket"
 const udpSize = 8
 
 func (p *Printer) udpDatagram(d *datagram, v view) {
+	p.protocol = "udp"
 	if !p.portsOf(d, v) || len(v.data) < udpSize {
 		p.cut("udp")
 		return
 	}
-	p.protocol = "udp"
 	u := &p.udp
 	_ = u.DecodeFromBytes(v.data, gopacket.NilDecodeFeedback) // an error is a length below udpSize
 	length := int(u.Length)
