@@ -8,6 +8,7 @@ import (
 	"netcap/internal/finish"
 	"netcap/internal/helper"
 	"netcap/internal/record"
+	"netcap/internal/report"
 )
 
 // finishing is what is done with the files of a capture, if anything.
@@ -55,7 +56,7 @@ func (l *finishing) begin(rec *record.Recorder) error {
 		c.Run = l.helper.Run
 	}
 	if l.o.compress != "none" {
-		c.Compress = finish.Method(l.o.compress)
+		c.Compress, c.Describe = finish.Method(l.o.compress), report.Label
 	}
 	f, err := finish.New(&c)
 	if err != nil {

@@ -26,15 +26,11 @@ import (
 
 func newInfoCommand() *cobra.Command {
 	var asJSON bool
-	var top int
+	var top topFlag
 	cmd := &cobra.Command{
-		Use:   "info FILE…",
+		Use:   "info NAME|DIR|FILE…",
 		Short: "Say what captures hold, and whether they are whole",
-		Long: `Reads captures to their end and says what is in them: format, time span,
-packets, bytes, rates, interfaces, packets dropped, gaps, and whether they are whole;
-with --top who talked most, and by which protocols. Of several files it is a line each,
-and a sum; a directory stands for the captures in it. Of a damaged file it says what precedes the damage, and exits with status 1;
-of one that a capture is writing, what there is by now.`,
+		Long:  infoLong,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("a file is missing: %s", cmd.UseLine())}
@@ -42,20 +38,28 @@ of one that a capture is writing, what there is by now.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if top < 0 {
-				return usageError{fmt.Errorf("--top %d: not a number of talkers", top)}
-			}
 			infos := []*report.FileInfo{}
+			args, err := top.leave(args)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("a file is missing: %s (one called as a number is ./%d)", cmd.UseLine(), top.n)}
+			}
+			args = captures(setsDir, args)
 			paths, missing := input.Expand(args)
 			failed := failures{cmd: cmd, of: len(paths) + len(missing)}
 			for _, err := range missing {
 				failed.add(err)
 			}
+			var together report.Together
 			p := newInfoProgress(paths)
 			done := showProgress("info", p.of)
-			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top, Opened: p.opened, Windows: &input.Windows{Wait: true}}) {
+			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top.n, Opened: p.opened, Windows: &input.Windows{Wait: true}}) {
 				if info != nil {
-					infos = append(infos, info)
+					if infos = append(infos, info); len(paths) > 1 {
+						together.Add(info)
+					}
 					info.BeingWritten = beingWritten(info.Path)
 				}
 				if !growing(err) {
@@ -63,6 +67,9 @@ of one that a capture is writing, what there is by now.`,
 				}
 			}
 			done()
+			if len(infos) > 0 && len(paths) > 1 {
+				infos[0].Together = together.Top()
+			}
 			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, failed.of); err != nil {
 				return err
 			}
@@ -72,11 +79,27 @@ of one that a capture is writing, what there is by now.`,
 			return failed.err
 		},
 	}
-	cmd.Flags().IntVar(&top, "top", 0, "add the `N` addresses and protocols with most bytes (10 if N is left out)")
-	cmd.Flags().Lookup("top").NoOptDefVal = "10"
+	top.flags = cmd.Flags()
+	cmd.Flags().Var(&top, "top", "add the `N` addresses and protocols with most bytes (10 if N is left out)")
+	cmd.Flags().Lookup("top").NoOptDefVal = topDefault
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a file")
 	return cmd
 }
+
+const infoLong = `Reads captures to their end and says what is in them: format, time span,
+packets, bytes, rates, interfaces, packets dropped, gaps, and whether they are whole. Of
+several files it is a line each, and a sum; a directory stands for the captures in it, a
+NAME for the set called so. Of a damaged file it says what precedes the damage, and exits
+with status 1; of one that a capture is writing, what there is by now.
+
+--top adds who talked most, and by which protocols, of several files together: they are
+read as one capture. Every packet counts, retransmissions too, with its bytes as they were
+on the wire: once as sent by an address and once as received by one, those of the
+outermost IP header; and once for a protocol, the innermost that is recognised. A
+connection is what was recognised first in it, in either direction, and all its packets
+are that, acknowledgements too; fragments are what their datagram is. Where a connection
+began before the capture, or was cut by the snap length, and nothing of it is recognised,
+its port tells: "http (by port)".`
 
 // sayKnown says whether packets of the sets in directories are missing.
 func sayKnown(w io.Writer, dirs []string) error {
@@ -100,24 +123,39 @@ func allInfos(paths []string, cfg *report.InfoConfig) iter.Seq2[*report.FileInfo
 		info *report.FileInfo
 		err  error
 	}
+	workers := min(runtime.GOMAXPROCS(0), len(paths))
+	// What was counted of a file may be megabytes: few wait for those before them.
+	ahead := make(chan struct{}, 2*workers)
+	stopped := make(chan struct{})
 	return func(yield func(*report.FileInfo, error) bool) {
 		results := make([]chan result, len(paths))
 		for i := range results {
 			results[i] = make(chan result, 1)
 		}
 		var next atomic.Int64
-		for range min(runtime.GOMAXPROCS(0), len(paths)) {
+		defer close(stopped)
+		for range workers {
 			go func() {
-				for i := next.Add(1) - 1; i < int64(len(paths)); i = next.Add(1) - 1 {
+				for {
+					select {
+					case ahead <- struct{}{}:
+					case <-stopped:
+						return
+					}
+					i := next.Add(1) - 1
+					if i >= int64(len(paths)) {
+						return
+					}
 					info, err := report.Info(paths[i], cfg)
 					results[i] <- result{info, err}
 				}
 			}()
 		}
 		for i := range results {
-			if r := <-results[i]; !yield(r.info, r.err) {
-				next.Store(int64(len(paths))) // nobody wants the others
-				return
+			r := <-results[i]
+			<-ahead
+			if !yield(r.info, r.err) {
+				return // nobody wants the others
 			}
 		}
 	}
@@ -166,7 +204,10 @@ func printInfos(w io.Writer, infos []*report.FileInfo, asJSON bool, files int) e
 	case files == 1:
 		return printInfo(w, infos[0])
 	}
-	return printInfoTable(w, infos)
+	if err := printInfoTable(w, infos); err != nil || len(infos) == 0 || infos[0].Together == nil {
+		return err
+	}
+	return printTop(w, infos[0].Together)
 }
 
 // printJSON prints a document for programs, indented for people.
@@ -229,29 +270,7 @@ func printInfo(w io.Writer, f *report.FileInfo) error {
 	if err := t.Flush(); err != nil || f.Top == nil {
 		return err
 	}
-	return printTop(w, f)
-}
-
-// printTop prints who talked most.
-func printTop(w io.Writer, f *report.FileInfo) error {
-	for _, part := range []struct {
-		head   string
-		shares []report.Share
-	}{{"TALKER", f.Top.Talkers}, {"PROTOCOL", f.Top.Protocols}} {
-		fmt.Fprintln(w)
-		t := newTable(w, part.head, "PACKETS", "SIZE", "SHARE")
-		for _, s := range part.shares {
-			share := "-"
-			if f.BytesData > 0 {
-				share = fmt.Sprintf("%.1f %%", 100*float64(s.Bytes)/float64(f.BytesData))
-			}
-			t.row(printable.Text(s.Name), comma(s.Packets), rotate.Size(int64(s.Bytes)), share)
-		}
-		if err := t.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printTop(w, f.Top)
 }
 
 // chartColumns is how wide a chart is at most.
@@ -330,8 +349,14 @@ func complete(f *report.FileInfo) string {
 		text = fmt.Sprintf("no: %s bytes behind the last whole packet can't be read: %s", comma(f.TruncatedBytes), printable.Text(f.Reason))
 	}
 	if f.Following > 0 {
-		text += fmt.Sprintf("; whole packets among them: %s, from offset %d on (netcap repair --salvage -w OUT writes them too)",
-			comma(f.Following), f.FollowingOffset)
+		how := "netcap repair --salvage -w OUT writes them too"
+		if f.Compression != input.None {
+			how = "decompress it, and " + how
+		}
+		text += fmt.Sprintf("; whole packets among them: %s, from offset %d on (%s)", comma(f.Following), f.FollowingOffset, how)
+	}
+	if f.NotSearched != "" {
+		text += "; what follows was not searched for packets: " + printable.Text(f.NotSearched)
 	}
 	return text
 }

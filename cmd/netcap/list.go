@@ -29,12 +29,14 @@ func newListCommand() *cobra.Command {
 a user in $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in
 DIR. A word without a slash is a NAME if there is such a set.
 
-A file is open while a capture writes it, and closed once it is whole. After a crash it
-is suspect, since it may end in the middle of a packet, and recovered if it doesn't, or
-doesn't any more (see netcap repair). One on hold (see netcap hold) is marked so.
+A file is open while a capture writes it, and closed once the capture has ended it. After
+a crash it is suspect, since it may end in the middle of a packet, and recovered if it
+doesn't, or doesn't any more (see netcap repair). One on hold (see netcap hold) is marked
+so.
 
-Compressed files aren't decompressed: their packets, times and drops are not known here,
-netcap info reads them.`,
+Of more than 64 MiB in a directory, closed files are judged by their two ends, and
+compressed ones always by the label that netcap has put on them; one without is "not
+read". netcap info reads all of them.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
@@ -136,12 +138,19 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 func printFiles(w io.Writer, files []report.File, paths bool) error {
 	t := newTable(w, "STATE", "FIRST", "LAST", "PACKETS", "DROPPED", "SIZE", "FILE")
 	var total sum
+	unread := 0
 	for _, f := range files {
 		name := f.Path
 		if !paths {
 			name = filepath.Base(name)
 		}
 		state := string(f.State)
+		if f.Err == nil && f.JudgedBy != report.ByContent {
+			unread++
+			if f.JudgedBy == report.ByNothing {
+				state = "not read"
+			}
+		}
 		if f.Held {
 			state += ", held"
 		}
@@ -149,7 +158,11 @@ func printFiles(w io.Writer, files []report.File, paths bool) error {
 			rotate.Size(f.Bytes), printable.Text(name))
 		total.add(f.Bytes, f.Packets, f.Dropped)
 	}
-	return t.end(&total)
+	if err := t.end(&total); err != nil || unread == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s not read from beginning to end: netcap info does that\n", countFiles(unread))
+	return err
 }
 
 // A sum is what stands under a table of files.
@@ -207,7 +220,8 @@ func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // isNumber says by its head which column is one of numbers.
 func isNumber(head string) bool {
-	return head == "PACKETS" || head == "DROPPED" || head == "GAPS" || head == "SIZE" || head == "LOST" || head == "SHARE"
+	return head == "PACKETS" || head == "DROPPED" || head == "GAPS" || head == "SIZE" || head == "LOST" || head == "SHARE" ||
+		head == "SENT" || head == "RECEIVED"
 }
 
 // flush prints the rows.

@@ -11,6 +11,7 @@ import (
 
 	"netcap/internal/damage"
 	"netcap/internal/input"
+	"netcap/internal/label"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
 )
@@ -56,6 +57,8 @@ type FileInfo struct {
 
 	// Top is who had most, nil if that was not asked for.
 	Top *Top `json:"top,omitempty"`
+	// Together is for the caller to say: who had most in this file and others (see Together).
+	Together *Top `json:"top_together,omitempty"`
 
 	// Complete is false if the file is damaged or ends in the middle of a
 	// packet; TruncatedBytes are those behind the last one that is whole.
@@ -64,9 +67,11 @@ type FileInfo struct {
 	// Reason is why the file isn't complete; empty if it is.
 	Reason string `json:"reason,omitempty"`
 	// Following are the whole packets behind the damage, other captures' included, and
-	// FollowingOffset is where they begin. Those of compressed files aren't looked for.
+	// FollowingOffset is where they begin, in the decompressed bytes.
 	Following       int64 `json:"following_packets,omitempty"`
 	FollowingOffset int64 `json:"following_offset,omitempty"`
+	// NotSearched is why nobody looked for such packets; empty if that was done.
+	NotSearched string `json:"not_searched,omitempty"`
 	// BeingWritten is for the caller to say, who knows what is running: that a capture is
 	// still writing the file, which may be why it ends in the middle of a packet.
 	BeingWritten bool `json:"being_written"`
@@ -74,6 +79,8 @@ type FileInfo struct {
 	// closed: statistics stand behind the last packet, as at the end of a
 	// pcapng file that was closed in an orderly way.
 	closed bool
+
+	counter *topCounter // that Top is of
 }
 
 // Interface is an interface that packets of a file were captured on. That of a
@@ -133,64 +140,135 @@ func Info(path string, cfg *InfoConfig) (*FileInfo, error) {
 	w := newWalk(cfg)
 	err = w.run(f.Reader)
 	info := w.info(f.Reader)
+	info.Path, info.Compression = f.Path, f.Compression
 	if err != nil {
 		// A Reader stops at the first damage.
 		rest, restErr := f.Rest()
 		info.Reason, info.TruncatedBytes = err.Error(), rest
+		size := f.Offset() + rest
 		if restErr != nil && !errors.Is(err, restErr) {
 			err = errors.Join(err, restErr)
+			info.Reason += "; " + restErr.Error()
 		}
-		if f.Compression == input.None && f.Size() >= 0 && damaged(err) {
-			info, err = judge(info, err, f.Path, cfg)
+		if damaged(err) {
+			info, err = judge(info, err, f, size, cfg)
+		}
+		if restErr != nil {
+			info.NotSearched = notDecompressed
 		}
 		err = FileError(f.Path, err)
 	}
-	info.Path, info.Compression = f.Path, f.Compression
 	if passed := PassedOver(f.Reader); err == nil && passed != "" {
 		info.Reason = passed
 	}
-	info.Complete, info.BytesFile = info.Reason == "", f.BytesRead()
+	info.BytesFile = f.BytesRead()
+	if l, labelErr := label.ReadFile(path); err == nil && labelErr == nil && f.Size() == info.BytesFile && f.Compression != input.None {
+		info.checkLabel(l)
+	}
+	info.Complete = info.Reason == ""
 	return info, err
 }
 
-// judge says what follows the damage in a file. What a reader that had lost its place took for
-// packets isn't counted.
-func judge(info *FileInfo, err error, path string, cfg *InfoConfig) (*FileInfo, error) {
-	f, openErr := os.Open(path)
+// checkLabel holds a file that can be read to its end to what its label says.
+func (i *FileInfo) checkLabel(l *label.Label) {
+	if i.Reason != "" {
+		return
+	}
+	i.Complete = true
+	i.Reason = contradicts(l, i)
+}
+
+// notDecompressed is why nobody looks for packets behind damage of the compression.
+const notDecompressed = "it can't be decompressed any further"
+
+// judge says what follows the damage in a file, of which so many bytes can be had, decompressed.
+// What a reader that had lost its place took for packets isn't counted.
+func judge(info *FileInfo, err error, f *input.File, size int64, cfg *InfoConfig) (*FileInfo, error) {
+	r, end, openErr := anywhere(f, &size, cfg)
 	if openErr != nil {
-		return info, err // it has been deleted
+		info.NotSearched = openErr.Error()
+		return info, err
 	}
-	defer f.Close()
-	size := info.BytesFile
-	if st, statErr := f.Stat(); statErr == nil {
-		size = st.Size()
+	defer end()
+	j, judgeErr := damage.Judge(r, size)
+	if judgeErr != nil {
+		info.NotSearched = judgeErr.Error()
+		return info, err
 	}
-	j, judgeErr := damage.Judge(f, size)
-	if judgeErr != nil || j.Reason == nil {
+	if j.Reason == nil {
 		return info, err // it has changed
 	}
 	if uint64(j.Packets) < info.Packets {
-		r, readErr := pcapfile.NewReader(io.NewSectionReader(f, 0, j.End))
+		in, readErr := pcapfile.NewReader(io.NewSectionReader(r, 0, j.End))
 		if readErr != nil {
 			return info, err
 		}
 		w := newWalk(cfg)
-		if readErr := w.run(r); readErr != nil {
+		if readErr := w.run(in); readErr != nil {
 			return info, err
 		}
-		info = w.info(r)
+		again := w.info(in)
+		again.Path, again.Compression = info.Path, info.Compression
+		info = again
 	}
 	info.Reason, info.TruncatedBytes = j.Reason.Error(), size-j.End
 	info.Following, info.FollowingOffset = j.Following, j.At
+	var broken *input.CompressionError
+	if errors.As(err, &broken) {
+		info.Reason += "; " + broken.Error()
+		return info, errors.Join(j.Reason, broken)
+	}
 	return info, j.Reason
+}
+
+// anywhere opens a file for reading at any place of what it holds, decompressed.
+func anywhere(f *input.File, size *int64, cfg *InfoConfig) (r io.ReaderAt, end func(), err error) {
+	if f.Size() < 0 {
+		return nil, nil, errors.New("it can be read only once")
+	}
+	if f.Compression != input.None {
+		// Its decompressor has done what it could, and another one is needed.
+		if err := f.Close(); err != nil {
+			return nil, nil, err
+		}
+		at, err := input.NewAt(f.Path, cfg.Windows, *size)
+		if err != nil {
+			return nil, nil, err
+		}
+		return at, func() { at.Close() }, nil
+	}
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, nil, err // it has been deleted
+	}
+	if st, statErr := file.Stat(); statErr == nil {
+		*size = st.Size()
+	}
+	return file, func() { file.Close() }, nil
 }
 
 // Following says how many whole packets follow the damage in the file at a path, and where; "" if
 // none do, or it can't be told.
 func Following(path string) string {
-	j, err := damage.JudgeFile(path)
+	at, err := input.NewAt(path, nil, -1)
 	if err != nil {
-		return "" // standard input, or compressed
+		return "" // standard input
+	}
+	defer at.Close()
+	var j *damage.Judgement
+	if at.Compression() == input.None {
+		j, err = damage.JudgeFile(path)
+	} else {
+		var size int64
+		if size, err = at.Size(); err == nil {
+			j, err = damage.Judge(at, size)
+		}
+	}
+	switch {
+	case errors.Is(err, input.ErrTooMuch):
+		return "what follows was not looked at, since " + err.Error()
+	case err != nil:
+		return ""
 	}
 	return j.String()
 }
@@ -287,7 +365,8 @@ func (w *walk) info(r *pcapfile.Reader) *FileInfo {
 	}
 	f.describe(r)
 	if w.top != nil {
-		f.Top = w.top.top(r.Names())
+		w.top.name(r.Names())
+		f.Top, f.counter = w.top.top(), w.top
 	}
 	if r.Section().ByteOrder == binary.BigEndian {
 		f.ByteOrder = "big-endian"

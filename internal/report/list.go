@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/label"
 	"netcap/internal/printable"
 	"netcap/pcapfile"
 	"netcap/rotate"
@@ -23,13 +24,23 @@ type State string
 const (
 	// Open is the newest file of a set that a capture is writing.
 	Open State = "open"
-	// Closed is a file that is whole; one of pcapng ends in statistics.
+	// Closed is a file that was ended in an orderly way; one of pcapng ends in statistics.
+	// Whether all between is whole is known of those that were read (see File.JudgedBy).
 	Closed State = "closed"
 	// Recovered is a file that was not closed in an orderly way, but can be read to its
 	// end: repair has cut its torn tail, or the crash left none.
 	Recovered State = "recovered"
-	// Suspect is a file that nobody writes, and that can't be read to its end.
+	// Suspect is a file that nobody writes, and that can't be read to its end, or of which
+	// nothing is known.
 	Suspect State = "suspect"
+)
+
+// By what a File was judged.
+const (
+	ByContent = "content" // it was read to its end, or to its damage
+	ByEnds    = "ends"    // what is between them may be damaged
+	ByLabel   = "label"   // what was in it when netcap compressed it: docs/label.md
+	ByNothing = "nothing" // it is compressed, and has no label
 )
 
 // File is a file of a capture set. What is not known is nil.
@@ -44,7 +55,8 @@ type File struct {
 	Dropped     *uint64    `json:"dropped"` // packets that interfaces and operating system had no room for
 	State       State      `json:"state"`
 	Reason      string     `json:"reason,omitempty"` // why it is suspect
-	Held        bool       `json:"held"`             // exempt from deletion
+	JudgedBy    string     `json:"judged_by"`
+	Held        bool       `json:"held"` // exempt from deletion
 
 	// Err says why the file could not be looked at.
 	Err error `json:"-"`
@@ -56,7 +68,8 @@ type File struct {
 
 // List describes the files of capture sets in a directory, by set and sequence.
 // Whatever else is there is passed over. Of a pcapng file that netcap has
-// closed only the two ends are read, of others everything.
+// closed only the two ends are read, unless there is little to read in all or the file system
+// has a hole in it; of a compressed one its label; of others everything.
 func List(dir string) ([]File, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -78,12 +91,18 @@ func List(dir string) ([]File, error) {
 	if err := markHeld(dir, files); err != nil {
 		return nil, err
 	}
+	total := int64(0)
+	for n := range files {
+		if st, err := os.Stat(files[n].Path); err == nil && !files[n].compressed {
+			total += st.Size()
+		}
+	}
 	for n := range files {
 		f := &files[n]
 		newest := n == len(files)-1 || files[n+1].set != f.set
 		// The lock first: a capture that ends meanwhile leaves a whole file.
 		open := newest && rotate.Running(dir, f.set)
-		f.Err = f.look()
+		f.Err = f.look(total <= little)
 		if open {
 			f.State = Open
 		}
@@ -96,9 +115,12 @@ func bySequence(a, b File) int {
 	return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start), strings.Compare(a.Path, b.Path))
 }
 
-// look fills in what the file says.
-func (f *File) look() error {
-	f.State = Suspect
+// little is how many bytes of files, all together, are read though their ends would do.
+var little int64 = 64 << 20
+
+// look fills in what the file says, all of it if whole.
+func (f *File) look(whole bool) error {
+	f.State, f.JudgedBy = Suspect, ByNothing
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return FileError(f.Path, err)
@@ -112,16 +134,21 @@ func (f *File) look() error {
 		return fmt.Errorf("%s: no longer a regular file", printable.Text(f.Path))
 	}
 	f.Bytes = st.Size()
-	if f.compressed { // only whole files are
-		f.State = Closed
+	if f.compressed {
+		if l, err := label.Read(file, f.Bytes); err == nil {
+			f.takeLabel(l)
+		} else {
+			f.Reason = "it is compressed, and was not read: " + err.Error()
+		}
 		return nil
 	}
 
-	if f.Format == pcapfile.PCAPNG.String() {
+	if f.Format == pcapfile.PCAPNG.String() && !whole && !hasHole(file, f.Bytes) {
 		if t, err := pcapfile.ReadTail(file, f.Bytes); err == nil && f.takeTail(t) {
 			return nil
 		}
 	}
+	f.JudgedBy = ByContent
 	info, err := Info(f.Path, nil)
 	if info != nil {
 		f.takeInfo(info)
@@ -161,18 +188,35 @@ func (f *File) takeTail(t *pcapfile.Tail) bool {
 		first, last := t.First.UTC(), t.Last.UTC()
 		f.FirstPacket, f.LastPacket = &first, &last
 	}
-	f.State = Closed
+	f.State, f.JudgedBy = Closed, ByEnds
 	return true
+}
+
+// takeLabel takes what a compressed file says of itself.
+func (f *File) takeLabel(l *label.Label) {
+	f.JudgedBy = ByLabel
+	f.Packets, f.Dropped = &l.Packets, l.Dropped
+	if !l.First.IsZero() {
+		f.FirstPacket, f.LastPacket = &l.First, &l.Last
+	}
+	switch {
+	case !l.Whole:
+		f.Reason = "it was damaged before it was compressed"
+	case l.Closed:
+		f.State = Closed
+	default:
+		f.State = Recovered
+	}
 }
 
 func (f *File) takeInfo(i *FileInfo) {
 	f.FirstPacket, f.LastPacket = i.FirstPacket, i.LastPacket
 	f.Packets, f.Dropped = &i.Packets, i.Dropped
-	f.Bytes = max(f.Bytes, i.BytesFile)
+	f.Bytes, f.JudgedBy = max(f.Bytes, i.BytesFile), ByContent
 	switch {
 	case !i.Complete:
 		f.Reason = i.Reason
-	case i.closed || i.Format == pcapfile.PCAP.String():
+	case i.orderly():
 		f.State = Closed
 	default:
 		f.State = Recovered

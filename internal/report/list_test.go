@@ -67,6 +67,7 @@ func files(t *testing.T, dir string) []listed {
 }
 
 func TestList(t *testing.T) {
+	report.JudgeByEnds(t)
 	dir := t.TempDir()
 	whole := twoInterfaces()
 	unfinished := packetsOfTwo()
@@ -79,7 +80,7 @@ func TestList(t *testing.T) {
 		"docker0-20261123T130905Z-000013.pcapng": []byte("no capture at all, and long enough to see it"),
 		"any-20261123T130405Z-000007.pcap":       pcap(),
 		"any-20261123T130405Z-000008.pcap":       pcap()[:150],
-		// What is in it isn't looked at: only whole files are compressed.
+		// What is in it isn't looked at, and it has no label.
 		"docker0-20261123T130405Z-000001.pcapng.gz": whole,
 		// Not of a set: a capture can't have such a name.
 		"od\nd-20261123T130405Z-000001.pcapng":       whole,
@@ -99,7 +100,7 @@ func TestList(t *testing.T) {
 		{"any-20261123T130405Z-000008.pcap", 8, "1", "-", "0s", report.Suspect},
 		// The ends of the file: time in the order of the file.
 		{"docker0-20261123T130405Z-000001.pcapng", 1, "3", "107", "1.5s", report.Closed},
-		{"docker0-20261123T130405Z-000001.pcapng.gz", 1, "-", "-", "-", report.Closed},
+		{"docker0-20261123T130405Z-000001.pcapng.gz", 1, "-", "-", "-", report.Suspect},
 		{"docker0-20261123T130505Z-000002.pcapng", 2, "3", "-", "2s", report.Recovered},
 		{"docker0-20261123T130605Z-000010.pcapng", 10, "3", "105", "2s", report.Suspect},
 		{"docker0-20261123T130705Z-000011.pcapng", 11, "1", "3", "0s", report.Closed},
@@ -108,7 +109,8 @@ func TestList(t *testing.T) {
 	}, files(t, dir))
 }
 
-// TestListReadsEnds destroys the middle of a closed file: it is not read.
+// TestListReadsEnds destroys the middle of a closed file. Of much it is not read, and not said to
+// be whole; of little, and where the file system has a hole, it is.
 func TestListReadsEnds(t *testing.T) {
 	dir := t.TempDir()
 	ns := start.UnixNano()
@@ -119,10 +121,22 @@ func TestListReadsEnds(t *testing.T) {
 	}
 	clear(b[len(b)/2 : len(b)/2+1000])
 	b = pcapfile.AppendStatistics(b, 0, ns, &pcapfile.Statistics{Delivered: pcapfile.Count(1000), DroppedByOS: pcapfile.Count(0)})
-	write(t, dir, "eth0-20261123T130405Z-000001.pcapng", b)
-	assert.Equal(t, []listed{
-		{"eth0-20261123T130405Z-000001.pcapng", 1, "1000", "0", "999ns", report.Closed},
-	}, files(t, dir))
+	const name = "eth0-20261123T130405Z-000001.pcapng"
+	path := write(t, dir, name, b)
+	info, err := report.Info(path, nil)
+	require.Error(t, err)
+	damaged := listed{name, 1, strconv.FormatUint(info.Packets, 10), "-", "498ns", report.Suspect}
+	judged := func() string {
+		all, err := report.List(dir)
+		require.NoError(t, err)
+		return all[0].JudgedBy
+	}
+	assert.Equal(t, []listed{damaged}, files(t, dir))
+	assert.Equal(t, report.ByContent, judged())
+
+	report.JudgeByEnds(t)
+	assert.Equal(t, []listed{{name, 1, "1000", "0", "999ns", report.Closed}}, files(t, dir))
+	assert.Equal(t, report.ByEnds, judged())
 }
 
 func TestListEmpty(t *testing.T) {
@@ -135,6 +149,7 @@ func TestListEmpty(t *testing.T) {
 }
 
 func TestListJSON(t *testing.T) {
+	report.JudgeByEnds(t)
 	dir := t.TempDir()
 	content := twoInterfaces()
 	path := write(t, dir, "docker0-20261123T130405Z-000001.pcapng", content)
@@ -145,7 +160,7 @@ func TestListJSON(t *testing.T) {
 	assert.JSONEq(t, `[{
 		"path": `+strconv.Quote(path)+`, "format": "pcapng", "sequence": 1,
 		"first_packet": "2026-11-23T13:04:05.123456789Z", "last_packet": "2026-11-23T13:04:06.623456789Z",
-		"packets": 3, "bytes": `+strconv.Itoa(len(content))+`, "dropped": 107, "state": "closed", "held": false
+		"packets": 3, "bytes": `+strconv.Itoa(len(content))+`, "dropped": 107, "state": "closed", "judged_by": "ends", "held": false
 	}]`, string(got))
 }
 
