@@ -49,9 +49,14 @@ UIDs, error comments, implementation names and addresses stay. Of other protocol
 numbers and words of the protocol itself stay: of TLS records' headers, cipher suites and the
 server's name, of HTTP method, status and lengths, of SSH the banner, of HL7 the kind of
 message. At ports and hosts of DICOM's less of that stays. At the end the summary names them,
-by connection and bytes. Decryption secrets, journal entries, hashes of packets, and blocks and
-options that only a vendor or nobody understands are left out of the copy; comments, names,
-filters and descriptions too, unless --keep-comments is given.
+by connection and bytes. What is in tunnels that netcap doesn't know, in fragments, in trailers
+and padding, and in connections of MPTCP that share a stream becomes zeros.
+
+Of what the files say beside their packets, decryption secrets, journal entries, custom blocks,
+hashes and other options of packets, and what nobody defined, are left out of the copy;
+comments, names, filters, descriptions and other options too, unless --keep-comments is
+given. Interfaces keep the names that systems give, addresses and speeds. The summary counts
+what is left out.
 
 OUT is pcapng or pcap by its extension, else the format of what is read; - is standard
 output. Nothing is ever overwritten. What the captures say beside their packets is kept;
@@ -72,7 +77,7 @@ first.`,
 	registerPeriod(f, &o.from, &o.to, "")
 	f.StringVarP(&o.write, "write", "w", "", "write to `OUT`; - is standard output")
 	f.StringVar(&o.scrub, "scrub", "", "overwrite what is confidential: `KIND` is dicom, its data sets")
-	f.BoolVar(&o.keepComments, "keep-comments", false, "with --scrub: keep comments, names, custom blocks, filters and descriptions")
+	f.BoolVar(&o.keepComments, "keep-comments", false, "with --scrub: keep comments, names, filters and descriptions")
 	f.StringVarP(&o.filterFile, "filter-file", "F", "", "read the filter from `FILE`; - is standard input")
 	return cmd
 }

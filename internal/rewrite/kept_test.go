@@ -197,14 +197,23 @@ func TestLost(t *testing.T) {
 	_, lost = rewrittenBy(t, all, pcapfile.PCAPNG, rewrite.Config{})
 	assert.Empty(t, lost)
 	out, lost := rewrittenBy(t, all, pcapfile.PCAPNG, rewrite.Config{Scrub: true, Whole: true})
-	assert.Equal(t, "left out: 1 block of decryption secrets, 1 journal entry, 1 custom block, 4 custom options, 4 other options and 1 hash of a packet (as the copy is scrubbed)", lost)
+	assert.Equal(t, "left out: 1 block of decryption secrets, 1 journal entry, 1 custom block, 4 custom options, 9 other options and 1 hash of a packet (as the copy is scrubbed)", lost)
 	for _, secret := range []string{"CLIENT_RANDOM", "MESSAGE=hi", "of secrets", "pkt", "\xec\x1d\x87\x97"} {
 		assert.NotContains(t, string(out), secret)
 	}
+	bare := rewrite.Config{Scrub: true, Bare: true}
+	out, lost = rewrittenBy(t, all, pcapfile.PCAPNG, bare)
+	assert.Equal(t, "left out: 1 block of decryption secrets, 1 journal entry, 1 custom block, 3 custom options, 11 other options, 1 hash of a packet, 2 comments, "+
+		"3 names of addresses and 1 description of a machine (as the copy is scrubbed)", lost)
+	assert.NotRegexp(t, "section|hw|app|sect|intf|euiaddr8|Europe|pacs|teapot|of secrets|packet", string(out))
+	_, lost = rewrittenBy(t, all, pcapfile.PCAP, bare)
+	assert.Equal(t, "left out: 1 packet's direction or flags, 1 count of packets dropped before one and 1 interface's counters (pcap has no place for that: write pcapng to keep it); "+
+		"left out: 1 block of decryption secrets, 1 journal entry, 1 custom block, 4 custom options, 11 other options, 1 hash of a packet, 2 comments, "+
+		"3 names of addresses, 2 descriptions of interfaces and 1 description of a machine (as the copy is scrubbed); 1 packet without a time stamp now at 1970", lost)
 	out, lost = rewrittenBy(t, all, pcapfile.PCAP, rewrite.Config{})
 	assert.Equal(t, "left out: 1 block of decryption secrets, 1 journal entry, 1 custom block, 4 custom options, 11 other options, 1 hash of a packet, "+
-		"2 comments, 3 names of addresses, 1 packet's direction or flags, 1 count of packets dropped before one, 1 interface's counters "+
-		"and 2 descriptions of interfaces (pcap has no place for that: write pcapng to keep it); 1 packet without a time stamp now at 1970", lost)
+		"2 comments, 3 names of addresses, 1 packet's direction or flags, 1 count of packets dropped before one, 1 interface's counters, "+
+		"2 descriptions of interfaces and 1 description of a machine (pcap has no place for that: write pcapng to keep it); 1 packet without a time stamp now at 1970", lost)
 	_, lost = rewrittenBy(t, out, pcapfile.PCAPNG, rewrite.Config{})
 	assert.Empty(t, lost)
 }

@@ -28,6 +28,8 @@ const (
 	dropCount
 	statistics
 	description
+	machine
+	number
 	beside
 	thingCount
 )
@@ -47,6 +49,8 @@ var things = map[thing]struct{ one, many string }{
 	dropCount:    {"count of packets dropped before one", "counts of packets dropped before one"},
 	statistics:   {"interface's counters", "counters of interfaces"},
 	description:  {"description of an interface", "descriptions of interfaces"},
+	machine:      {"description of a machine", "descriptions of machines"},
+	number:       {"number that can't be one", "numbers that can't be ones"},
 	beside:       {"capture's description beyond 16 MiB", "captures' descriptions beyond 16 MiB"},
 }
 
@@ -99,6 +103,17 @@ type losses struct {
 }
 
 func (l *losses) lose(what thing, why reason, n int) { l.left[why][what] += int64(n) }
+
+// confidential reports whether a thing isn't in a scrubbed copy, or not in a bare one.
+func (t thing) confidential(bare bool) bool {
+	switch t {
+	case secrets, journalEntry, localBlock, unknownBlock, customBlock, customOption, otherOption, packetHash:
+		return true
+	case comment, name, description, machine:
+		return bare
+	}
+	return false
+}
 
 // String says it in a line for people, "" if there is nothing.
 func (l *losses) String() string {

@@ -58,13 +58,23 @@ func (w *Writer) beginPCAP(files []*input.File, f *input.File, p *pcapfile.Packe
 // leavePacket counts what a packet has that pcap has no place for.
 func (w *Writer) leavePacket(p *pcapfile.Packet) {
 	if p.Flags != 0 {
-		w.losses.lose(packetFlags, noPlace, 1)
+		w.leave(packetFlags, 1)
 	}
 	if p.Dropped.Known {
-		w.losses.lose(dropCount, noPlace, 1)
+		w.leave(dropCount, 1)
 	}
-	w.losses.lose(comment, noPlace, len(p.Comments))
+	w.leave(comment, len(p.Comments))
 	w.leaveOptions(p.Options, true)
+}
+
+// leave counts what isn't written: pcap has no place for it, and a scrubbed copy wouldn't have
+// it anyway.
+func (w *Writer) leave(what thing, n int) {
+	why := noPlace
+	if w.cfg.Scrub && what.confidential(w.cfg.Bare) {
+		why = confidential
+	}
+	w.losses.lose(what, why, n)
 }
 
 // leaveOptions counts options that pcap has no place for.
@@ -77,40 +87,36 @@ func (w *Writer) leaveOptions(options []pcapfile.Option, packet bool) {
 		case packet && options[i].Code == pcapfile.OptionHash:
 			what = packetHash
 		}
-		w.losses.lose(what, noPlace, 1)
+		w.leave(what, 1)
 	}
 }
 
 // leaveFile counts what a file says beside its packets: pcap has no place for that.
 func (w *Writer) leaveFile(f *input.File) {
 	blocks, missed := f.Blocks()
-	w.losses.lose(unknownBlock, noPlace, missed)
+	w.leave(unknownBlock, missed)
 	for i := range blocks {
-		why := noPlace
-		if w.cfg.Scrub {
-			why = confidential
-		}
-		w.losses.lose(thingOf(&blocks[i]), why, 1)
+		w.leave(thingOf(&blocks[i]), 1)
 	}
-	w.losses.lose(name, noPlace, len(f.Names())+len(f.MACNames()))
-	w.losses.lose(customBlock, noPlace, len(f.Custom()))
+	w.leave(name, len(f.Names())+len(f.MACNames()))
+	w.leave(customBlock, len(f.Custom()))
 	if f.Format() == pcapfile.PCAP {
 		return
 	}
 	for _, s := range f.Sections() {
-		w.losses.lose(comment, noPlace, len(s.Comments))
+		w.leaveSection(s)
 		w.leaveOptions(s.Options, false)
 	}
 	for _, i := range f.Interfaces() {
 		if said(i) {
-			w.losses.lose(description, noPlace, 1)
+			w.leave(description, 1)
 		}
-		w.losses.lose(comment, noPlace, len(i.Comments))
+		w.leave(comment, len(i.Comments))
 		w.leaveOptions(i.Options, false)
 	}
 	for _, s := range f.Statistics() {
-		w.losses.lose(statistics, noPlace, 1)
-		w.losses.lose(comment, noPlace, len(s.Comments))
+		w.leave(statistics, 1)
+		w.leave(comment, len(s.Comments))
 		w.leaveOptions(s.Options, false)
 	}
 }

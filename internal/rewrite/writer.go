@@ -26,10 +26,12 @@ type Config struct {
 	Whole bool
 	// Scrub says that the packets are scrubbed: what is no longer true of them, and what
 	// may tell what was in them, is left out. That is decryption secrets, entries of a
-	// journal, hashes, and what only a vendor or nobody understands.
+	// journal, all blocks and options that only a vendor or nobody understands, those of
+	// packets that have no field of Packet, and numbers that can't be what they are for.
 	Scrub bool
 	// Bare leaves out what people or programs wrote in words: comments, names of addresses,
-	// filters, descriptions, and names of interfaces that aren't such as systems give.
+	// machines, filters, descriptions, all options without a field, and names of interfaces
+	// that aren't such as systems give.
 	Bare bool
 }
 
@@ -124,7 +126,10 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 		w.leavePacket(p)
 		w.buf = pcapfile.AppendRecord(w.buf, w.time(p), p.Data, p.Length, w.nano)
 	} else {
-		id, comments := w.meet(f, p.Interface), p.Comments
+		id, comments, flags, dropped := w.meet(f, p.Interface), p.Comments, p.Flags, p.Dropped
+		if w.cfg.Scrub {
+			flags, dropped = flags&definedFlags, w.plausible(dropped)
+		}
 		if w.cfg.Bare {
 			w.losses.lose(comment, confidential, len(comments))
 			comments = nil
@@ -133,11 +138,11 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 		case !p.HasTime && whole(p.Data, p.Length, w.snapLen[id]):
 			w.makeFirst(f, p.Interface)
 			w.buf = pcapfile.AppendSimplePacket(w.buf, p.Data, p.Length)
-		case comments == nil && !p.Dropped.Known && p.Options == nil:
-			w.buf = pcapfile.AppendPacket(w.buf, id, w.time(p), p.Data, p.Length, p.Flags)
+		case comments == nil && !dropped.Known && p.Options == nil:
+			w.buf = pcapfile.AppendPacket(w.buf, id, w.time(p), p.Data, p.Length, flags)
 		default:
 			w.checkComments(comments)
-			w.buf = pcapfile.AppendPacketOptions(w.buf, id, w.time(p), p.Data, p.Length, p.Flags, p.Dropped, comments,
+			w.buf = pcapfile.AppendPacketOptions(w.buf, id, w.time(p), p.Data, p.Length, flags, dropped, comments,
 				w.options(p.Options, f, p.Interface.Section, true)...)
 		}
 	}
@@ -146,6 +151,23 @@ func (w *Writer) Add(f *input.File, p *pcapfile.Packet) error {
 		return w.Flush()
 	}
 	return nil
+}
+
+// What is defined of a packet's flags, draft-ietf-opsawg-pcapng section 4.3.1, and what of
+// numbers may be true: counters, and bits a second.
+const (
+	definedFlags = 0xff000fff
+	maxCount     = 1 << 48
+	maxSpeed     = 1_000_000_000_000_000
+)
+
+// plausible is a counter of a scrubbed copy, unless it is no such thing.
+func (w *Writer) plausible(c pcapfile.Counter) pcapfile.Counter {
+	if c.Value < maxCount {
+		return c
+	}
+	w.losses.lose(number, confidential, 1)
+	return pcapfile.Counter{}
 }
 
 // time is a packet's, in nanoseconds, or the nearest that the format has.
@@ -289,7 +311,11 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 		w.stateOf(file).sections = len(file.Sections())
 	}
 	if w.cfg.Bare {
-		w.losses.lose(comment, confidential, len(w.section.Comments))
+		for _, file := range files {
+			for _, s := range file.Sections() {
+				w.leaveSection(s)
+			}
+		}
 		w.section = pcapfile.Section{Application: w.cfg.Application}
 	}
 	w.checkComments(w.section.Comments)
@@ -297,6 +323,14 @@ func (w *Writer) begin(f *input.File, p *pcapfile.Packet) {
 	w.beginSnapLen(files)
 	if f != nil {
 		w.meet(f, nil)
+	}
+}
+
+// leaveSection counts what a section says in words.
+func (w *Writer) leaveSection(s *pcapfile.Section) {
+	w.leave(comment, len(s.Comments))
+	if s.Hardware != "" || s.OS != "" {
+		w.leave(machine, 1)
 	}
 }
 
@@ -379,6 +413,9 @@ func (w *Writer) say(f *input.File, s *state) {
 	if sections := f.Sections(); len(sections) > s.sections {
 		for n := s.sections; n < len(sections); n++ {
 			w.losses.lose(customOption, joined, len(w.options(sections[n].Options, f, n, false)))
+			if w.cfg.Bare {
+				w.leaveSection(sections[n])
+			}
 		}
 		s.sections = len(sections)
 	}
@@ -464,7 +501,7 @@ func (w *Writer) options(all []pcapfile.Option, f *input.File, section int, pack
 		switch {
 		case w.cfg.Scrub && packet && o.Code == pcapfile.OptionHash:
 			w.losses.lose(packetHash, confidential, 1)
-		case w.cfg.Scrub && (o.Custom() || o.Unknown):
+		case w.cfg.Scrub && (packet || w.cfg.Bare || o.Custom() || o.Unknown):
 			w.losses.lose(what, confidential, 1)
 		case !o.Copyable():
 			w.losses.lose(customOption, notForCopies, 1)
@@ -514,12 +551,15 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 	}
 	s := w.stateOf(f)
 	described.Options = w.options(i.Options, f, i.Section, false)
+	if w.cfg.Scrub && described.Speed > maxSpeed {
+		w.losses.lose(number, confidential, 1)
+		described.Speed = 0
+	}
+	if w.cfg.Scrub && described.SnapLen > largeSnapLen {
+		described.SnapLen = largeSnapLen
+	}
 	if w.cfg.Bare {
-		w.losses.lose(comment, confidential, len(described.Comments))
-		described.Description, described.Filter, described.Hardware, described.OS, described.Comments = "", "", "", "", nil
-		if !interfaceName.MatchString(described.Name) {
-			described.Name = ""
-		}
+		w.bare(i, &described)
 	}
 	at := len(w.buf)
 	w.buf = pcapfile.AppendInterface(w.buf, &described)
@@ -539,8 +579,25 @@ func (w *Writer) describe(f *input.File, i *pcapfile.Interface) uint32 {
 	return id
 }
 
-// interfaceName is for the names that Linux, its tools and other systems give interfaces.
-var interfaceName = regexp.MustCompile(`^(any|lo|(eth|en|wl|ww|br-|br|docker|veth|bond|team|vlan|tun|tap|wg|cali|cni|flannel|virbr|vmnet|ib|usb|ppp|dummy|vxlan|gre|sit|lxc|utun|bridge|c)[0-9a-f.:ospnx_@-]{0,15})$`)
+// bare takes the words from what is said of an interface.
+func (w *Writer) bare(i, described *pcapfile.Interface) {
+	w.losses.lose(comment, confidential, len(i.Comments)) // sections' were counted
+	described.Description, described.Filter, described.Hardware, described.OS, described.Comments = "", "", "", "", nil
+	if !interfaceName.MatchString(described.Name) {
+		described.Name = ""
+	}
+	if described.Name != i.Name || i.Description != "" || i.Filter != "" || i.Hardware != "" || i.OS != "" {
+		w.losses.lose(description, confidential, 1)
+	}
+}
+
+// interfaceName is for the names that Linux, its tools and other systems give interfaces:
+// systemd.net-naming-scheme(7), Docker's bridges, ends of containers, tags of VLANs.
+var interfaceName = regexp.MustCompile(`^(any|lo|` +
+	`(eth|wlan|wwan|br|docker|docker_gwbridge|veth|bond|team|vlan|tun|tap|wg|virbr|vmnet|ib|usb|ppp|dummy|vxlan|gre|sit|lo|utun|bridge|vmbr|ens|eno|c)[0-9]{0,5}|` +
+	`(en|wl|ww|ib)(P[0-9]{1,5})?p[0-9]{1,3}s[0-9]{1,3}(f[0-9]{1,3})?(u[0-9]{1,3}|np?[0-9]{1,3}|d[0-9]{1,3}){0,2}|en[oPs][0-9]{1,4}(np?[0-9]{1,3})?|(en|wl)x[0-9a-f]{12}|` +
+	`br-[0-9a-f]{12}|(veth|cali|lxc|vnet)[0-9a-f]{1,11}|cni0|flannel\.[0-9]{1,4})` +
+	`([.:][0-9]{1,4}){0,2}(@if[0-9]{1,5})?$`)
 
 // appendNames writes names that weren't written before: each file of a set has them.
 func (w *Writer) appendNames(f *input.File, names []pcapfile.Name) {

@@ -15,16 +15,20 @@ type conn struct {
 	ends    [2]netip.AddrPort // by tcp.Side
 	streams [2]stream         // by tcp.Side
 	places  *places
-	proxied bool // it began with a proxy's header
+	now     *multipath // of the packet at hand
+	proxied bool       // it began with a proxy's header
 	dicom   bool
 	ended   bool
-	passed  *Passed // what it was counted as, if it is of another protocol
+	// Of MPTCP, and not alone in its stream: what follows what can't be told.
+	multipath, split bool
+
+	passed *Passed // what it was counted as, if it is of another protocol
 
 	counted, countedUnknown bool // in Stats
 }
 
-func newConn(c *tcp.Conn, m *memory, p *places) *conn {
-	n := &conn{tcp: c, places: p, ends: [2]netip.AddrPort{c.Addr(tcp.Client), c.Addr(tcp.Server)}}
+func newConn(c *tcp.Conn, m *memory, p *places, now *multipath) *conn {
+	n := &conn{tcp: c, places: p, now: now, ends: [2]netip.AddrPort{c.Addr(tcp.Client), c.Addr(tcp.Server)}}
 	for i := range n.streams {
 		n.streams[i].kept.memory = m
 	}
@@ -38,6 +42,12 @@ func (c *conn) waits(from tcp.Side, end uint32) bool {
 
 // Data implements tcp.Handler.
 func (c *conn) Data(from tcp.Side, s *tcp.Segment, b []byte) {
+	if s == c.now.segment {
+		c.shared(from, c.now)
+	}
+	if c.split {
+		return
+	}
 	seq := c.tcp.Next(from) - uint32(len(b))
 	st := &c.streams[from]
 	begins := !st.begun && c.tcp.Flow(from).SYN > 0 && seq == first(s)
@@ -130,7 +140,10 @@ func proxyHeader(b []byte) int {
 }
 
 // Missing implements tcp.Handler.
-func (c *conn) Missing(from tcp.Side, _ int64, n int64, _ tcp.Why) {
+func (c *conn) Missing(from tcp.Side, _ int64, n int64, why tcp.Why) {
+	if c.split = c.split || c.multipath && why != tcp.Cut; c.split {
+		return
+	}
 	st := &c.streams[from]
 	st.begun = true
 	if st.foreign != nil {

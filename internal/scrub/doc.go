@@ -19,8 +19,9 @@
 // section D.3.3.7) are overwritten like data sets. AE titles, UIDs and error comments stay.
 //
 // What isn't positively known is overwritten: UDP, fragments, tunnels, what ICMP errors
-// quote, what comes after the end of a connection, padding, options of IP and TCP that
-// aren't known, and connections in which nothing is recognised. Of connections that begin as
+// quote, what comes after the end of a connection, padding, trailers, reserved fields, options
+// of IP and TCP and extension headers that aren't known, connections of MPTCP from where others
+// carry the same stream, and connections in which nothing is recognised. Of connections that begin as
 // TLS, HTTP, SSH, HL7 or with a proxy's header the numbers and words of these protocols
 // stay, and no data, encrypted or not; less where DICOM was seen, or has its ports. Stats
 // name them. PDUs are looked for in them and behind whatever came first.

@@ -28,12 +28,7 @@ func TestOther(t *testing.T) {
 // preambles, other protocols, padding, and options.
 func TestUnread(t *testing.T) {
 	all := pieces()
-	preambles := []string{
-		"", "\x05\x01\x00", "\x04\x01\x2b\x68", "CONNECT pacs:11112 HTTP/1.1\r\nX-Patient: " + marker + "\r\n\r\n", "GET /" + marker + " HTTP/1.1\r\nHost: " + marker + "\r\n\r\n" + marker,
-		"HTTP/1.1 200 " + marker + "\r\n\r\n", "SSH-2.0-" + marker + "\r\n", "\vMSH|^~\\&|" + marker + marker + marker + "\r", "PROXY UNKNOWN " + marker + "\r\n", "PROXY TCP4 192.0.2.1",
-		"PROXY TCP4 192.0.2.1 192.0.2.2 40000 11112\r\nPROXY TCP4 192.0.2.1 192.0.2.2 40000 11112\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x40", "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", "\x17\x03\x03\x02\x00",
-		"\x01\x00\x00\x40\x00\x00", "\x01\x05\x00\x00\x01\x00\x00\x01", "\x01\x00\x00\x00\x01\x00\x00\x02\x00\x00", "\x04\x00PLANTED^", "EHLO " + marker + "\r\n",
-	}
+	preambles := preambles()
 	for seed := range uint64(4000) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		text := markers(1 + r.IntN(1500))

@@ -20,7 +20,8 @@ type Scrubber[T any] struct {
 	memory  memory
 	places  places
 	held    queue[T]
-	now     int64 // the latest time so far
+	now     int64     // the latest time so far
+	shared  multipath // what the packet at hand says of that
 	stats   Stats
 
 	packet pcapfile.Packet // the one that is handed out, if it had to be changed
@@ -66,7 +67,7 @@ type Overwritten struct{ Connections, Packets, Bytes int64 }
 // error.
 func New[T any](out func(*pcapfile.Packet, T) error) *Scrubber[T] {
 	s := &Scrubber[T]{out: out}
-	s.tracker = tcp.New(&tcp.Config{Service: dicom.IsPort, Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory, &s.places) }})
+	s.tracker = tcp.New(&tcp.Config{Service: dicom.IsPort, Open: func(c *tcp.Conn) tcp.Handler { return newConn(c, &s.memory, &s.places, &s.shared) }})
 	return s
 }
 
@@ -133,8 +134,10 @@ func (s *Scrubber[T]) follow(p *pcapfile.Packet) place {
 		return at
 	}
 	at.size, at.seq = len(s.segment.Payload), first(&s.segment)
+	s.shared.read(&s.segment, p.Data, s.layout.Multipath)
 	if c, from := s.tracker.Segment(&s.segment); c != nil {
 		at.conn, at.from = c.Handler().(*conn), from
+		at.conn.shared(from, &s.shared)
 	}
 	return at
 }

@@ -10,6 +10,8 @@ type stream struct {
 	found   bool     // it is DICOM
 	begun   bool     // something was told of it
 	foreign *foreign // it isn't DICOM, but this
+	mapped  bool     // MPTCP said where its bytes are in the stream that they are of:
+	shift   uint32   // so much farther
 	have    int      // bytes in head
 	head    [dicom.HeaderSize]byte
 

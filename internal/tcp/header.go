@@ -16,12 +16,12 @@ const (
 func (s *Segment) tcp(e *ends, v view) Kind {
 	b := v.data
 	if len(b) < minCaptured {
-		if v.length >= minHeader {
-			s.passed(v.after(len(b)))
-		}
 		return None
 	}
 	header := int(b[12]>>4) * 4
+	if s.layout != nil && !sensible(b) {
+		return None
+	}
 	if header < minHeader || v.length < header {
 		return None
 	}
@@ -42,6 +42,20 @@ func (s *Segment) tcp(e *ends, v view) Kind {
 		s.options(b[minHeader:min(header, len(b))])
 	}
 	return TCP
+}
+
+// sensible reports whether what is captured of a header may be one: reserved bits are 0, a
+// segment without ACK begins or resets a connection, and what is urgent is said to be.
+func sensible(b []byte) bool {
+	const reserved, urgent = 0x0e, 18
+	f := Flags(b[13])
+	switch {
+	case b[12]&reserved != 0, f&(ACK|SYN|RST) == 0:
+		return false
+	case len(b) >= minHeader:
+		return f&URG != 0 || b[urgent] == 0 && b[urgent+1] == 0
+	}
+	return true
 }
 
 // options reads those of RFC 9293, section 3.2, and RFC 7323 that are of use here.

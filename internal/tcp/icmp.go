@@ -18,6 +18,13 @@ func (s *Segment) icmp(protocol uint8, e *ends, v view) Kind {
 		switch b[0] {
 		case 3, 4, 11, 12: // unreachable, source quench, time exceeded, parameter problem
 			s.passed(v.after(8))
+			// A pointer, a length (RFC 4884), the largest size (RFC 1191); else nothing.
+			if b[0] != 12 {
+				s.anything(v, 4, 5)
+			}
+			if b[0] != 3 || b[1] != 4 {
+				s.anything(v, 6, 8)
+			}
 			return s.quoted4(v.after(8))
 		case 0, 5, 8: // echo, redirect
 			s.passed(v.after(8))
@@ -32,16 +39,32 @@ func (s *Segment) icmp(protocol uint8, e *ends, v view) Kind {
 	switch b[0] {
 	case 1, 2, 3, 4: // unreachable, too big, time exceeded, parameter problem
 		s.passed(v.after(8))
+		if b[0] == 2 || b[0] == 4 { // a size, or a pointer: less than 16 MiB
+			s.anything(v, 4, 5)
+		} else { // a length (RFC 4884)
+			s.anything(v, 5, 8)
+		}
 		return s.quoted6(v.after(8))
-	case 128, 129, routers, listeners: // echo too
+	case 128, 129: // echo
 		s.passed(v.after(8))
+	case routers:
+		s.passed(v.after(8))
+		s.anything(v, 4, 8)
+	case listeners:
+		s.passed(v.after(8))
+		s.anything(v, 4, 6)
 	case redirect: // the packet is in an option: RFC 4861, section 4.5
 		s.passed(v.after(min(40, len(b))))
+		s.anything(v, 4, 8)
 	case solicitation, advertisement: // RFC 4861, sections 4.3 and 4.4
 		if len(b) < 24 {
 			return None
 		}
 		s.passed(v.after(24))
+		if b[0] == solicitation {
+			s.anything(v, 4, 5)
+		}
+		s.anything(v, 5, 8)                                           // behind an advertisement's flags
 		if len(b) >= 32 && (b[24] == 1 || b[24] == 2) && b[25] == 1 { // link-layer address
 			s.passed(v.after(32))
 		}
@@ -74,7 +97,7 @@ func (s *Segment) quoted4(v view) Kind {
 		s.passed(v)
 	}
 	if b[9] != protocolTCP || binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
-		if known && b[9] == protocolUDP && binary.BigEndian.Uint16(b[6:])&0x1fff == 0 {
+		if known && b[9] == protocolUDP && binary.BigEndian.Uint16(b[6:])&0x3fff == 0 { // and no fragment's
 			s.quotedUDP(&ends{room: cap(b)}, v)
 		}
 		return None
@@ -127,7 +150,7 @@ func (s *Segment) quotedTCP(e *ends, v view, known bool) Kind {
 	if known {
 		s.passed(v.after(leastQuoted))
 	}
-	if known && len(b) >= minHeader && b[12]>>4 >= minHeader/4 {
+	if known && len(b) >= minHeader && b[12]>>4 >= minHeader/4 && sensible(b) {
 		s.passed(v.after(minHeader))
 	}
 	return ICMP

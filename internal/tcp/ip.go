@@ -86,7 +86,7 @@ func (s *Segment) ipv6(v view, depth int) Kind {
 	}
 	b := v.data
 	length := int(binary.BigEndian.Uint16(b[4:]))
-	if s.inside() && 40+length > v.length {
+	if s.layout != nil && (40+length > v.length || length == 0 && b[6] != protocolHopByHop && b[6] != protocolTCP) {
 		return None
 	}
 	s.passed(v.after(40))
@@ -175,9 +175,6 @@ func (s *Segment) transport(protocol uint8, e *ends, v view, depth int) Kind {
 func (s *Segment) udp(e *ends, v view, depth int) Kind {
 	const header, tunnel = 8, 8
 	if len(v.data) < header || v.length < header {
-		if v.length >= header {
-			s.passed(v.after(len(v.data)))
-		}
 		return None
 	}
 	whole := v
@@ -185,7 +182,7 @@ func (s *Segment) udp(e *ends, v view, depth int) Kind {
 		whole = v.first(length)
 	}
 	s.covered(protocolUDP, e, whole, 6)
-	if length := int(binary.BigEndian.Uint16(v.data[4:])); length <= v.length || e.more {
+	if length := int(binary.BigEndian.Uint16(v.data[4:])); length >= header && length <= v.length { // of all fragments one can't tell
 		s.passed(v.after(header))
 	}
 	s.enter()
@@ -250,7 +247,8 @@ func (s *Segment) arp(v view) Kind {
 		return None
 	}
 	const ethernet, ipv4, addresses = 6, 4, 28
-	if b[4] == ethernet && b[5] == ipv4 {
+	const known = 1<<16 | typeIPv4 // Ethernet's addresses, and IPv4's
+	if binary.BigEndian.Uint32(b) == known && b[4] == ethernet && b[5] == ipv4 {
 		s.passed(v.after(min(addresses, len(b))))
 	}
 	hardware, protocol := int(b[4]), int(b[5])

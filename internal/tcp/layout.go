@@ -16,6 +16,8 @@ type Layout struct {
 	// Options are those parts of the headers that may be anything: options of IP and TCP of
 	// which the Segment's fields don't tell, and what pads them.
 	Options []Range
+	// Multipath are those of the Options that are MPTCP's (RFC 8684), kind and length included.
+	Multipath []Range
 	// Checksums are those that cover Payload or Options, the outermost first.
 	Checksums []Checksum
 
@@ -38,7 +40,7 @@ type Checksum struct {
 // Locate does what Read does, and says where it was, in what l has memory for. What is in a
 // tunnel is read only if it begins with a header of IP that agrees with itself.
 func (s *Segment) Locate(p *pcapfile.Packet, l *Layout) Kind {
-	*l = Layout{Options: l.Options[:0], Checksums: l.Checksums[:0], room: cap(p.Data)}
+	*l = Layout{Options: l.Options[:0], Multipath: l.Multipath[:0], Checksums: l.Checksums[:0], room: cap(p.Data)}
 	s.layout = l
 	kind := s.Read(p)
 	s.layout = nil
@@ -110,13 +112,30 @@ func (s *Segment) extension(kind uint8, v view, size int) {
 			from = 0
 		}
 		s.anything(v, from, size)
-	case protocolRouting: // of which there are four types
-		if v.data[2] > 4 {
-			s.anything(v, 2, size)
-		}
+	case protocolRouting:
+		s.anything(v, s.routing(v, size), size)
 	case protocolMobility, protocolHIP, protocolShim6:
 		s.anything(v, 2, size)
 	}
+}
+
+// routing notes what may be anything in a routing header, and returns where what is known of it
+// ends: behind the addresses of those kinds that have whole ones.
+func (s *Segment) routing(v view, size int) int {
+	const kind, reserved, addresses = 2, 4, 8
+	n := 0
+	switch v.data[kind] {
+	case 0: // RFC 2460, section 4.4
+		n = size
+	case 2: // RFC 6275, section 6.4
+		n = addresses + 16
+	case 4: // RFC 8754: the last entry's number, flags, a tag
+		return min(size, addresses+16*(int(v.data[reserved])+1))
+	default:
+		return kind
+	}
+	s.anything(v, reserved, addresses)
+	return min(size, n)
 }
 
 // optionsTCP notes what may be anything in the options of a TCP header.
@@ -124,7 +143,7 @@ func (s *Segment) optionsTCP(v view, header int) {
 	if s.layout == nil {
 		return
 	}
-	const end, noOperation, maxSegmentSize, windowScale, permitted, selective, timestamps = 0, 1, 2, 3, 4, 5, 8
+	const end, noOperation, maxSegmentSize, windowScale, permitted, selective, timestamps, multipath = 0, 1, 2, 3, 4, 5, 8, 30
 	header = min(header, len(v.data))
 	for at := minHeader; at < header; {
 		kind, n := v.data[at], 0
@@ -143,6 +162,10 @@ func (s *Segment) optionsTCP(v view, header int) {
 		case kind == maxSegmentSize && n == 4, kind == windowScale && n == 3, kind == permitted && n == 2, kind == timestamps && n == 10, kind == selective && n%8 == 2:
 		default:
 			s.anything(v, at+2, at+n)
+			if kind == multipath {
+				from := s.layout.room - cap(v.data)
+				s.layout.Multipath = append(s.layout.Multipath, Range{from + at, from + at + n})
+			}
 		}
 		at += n
 	}

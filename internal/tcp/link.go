@@ -21,7 +21,7 @@ const maxDepth = 16
 func (s *Segment) link(t pcapfile.LinkType, v view) Kind {
 	switch t {
 	case pcapfile.LinkTypeEthernet:
-		if len(v.data) >= 14 {
+		if s.layout != nil && len(v.data) >= 14 && registered(binary.BigEndian.Uint16(v.data[12:]), v.length-14) {
 			s.passed(v.after(14))
 		}
 		return s.ethernet(v, maxDepth)
@@ -65,6 +65,17 @@ func (s *Segment) ethernet(v view, depth int) Kind {
 		return None
 	}
 	return s.etherType(binary.BigEndian.Uint16(v.data[12:]), v.after(14), depth)
+}
+
+// registered reports whether an EtherType is one of those that are met, or the length of what
+// follows: else it isn't known that what precedes it are addresses.
+func registered(t uint16, rest int) bool {
+	switch t {
+	case typeIPv4, typeARP, typeBridged, typeVLAN, typeIPv6, typeMPLS, typeMPLS2, typePPPoE, typeQinQ, typeQinQ91, typeQinQ92,
+		0x8035, 0x8808, 0x8809, 0x8863, 0x888e, 0x8892, 0x88a4, 0x88cc, 0x88e5, 0x88f7, 0x8902, 0x9000: // RARP to loops, of IEEE's list
+		return true
+	}
+	return t < typeLength && int(t) <= rest
 }
 
 // etherType reads what an EtherType announces.
@@ -115,7 +126,9 @@ func (s *Segment) cooked(v view, size, hardware, protocol int) Kind {
 	if len(v.data) < size {
 		return None
 	}
-	s.passed(v.after(size))
+	if !s.cookedHeader(v, size) {
+		return None
+	}
 	const arphrdNetlink, arphrdFrad, arphrdRadiotap = 824, 770, 803 // no EtherType follows these
 	switch binary.BigEndian.Uint16(v.data[hardware:]) {
 	case arphrdNetlink, arphrdFrad, arphrdRadiotap:
@@ -128,16 +141,41 @@ func (s *Segment) cooked(v view, size, hardware, protocol int) Kind {
 	return s.etherType(t, v.after(size), maxDepth)
 }
 
+// cookedHeader notes what a cooked header has that may be anything, and reports whether it may
+// be one, or nobody wants to know: LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2 of tcpdump.org.
+func (s *Segment) cookedHeader(v view, size int) bool {
+	if s.layout == nil {
+		return true
+	}
+	const address, lastType = 8, 7 // the longest address; PACKET_KERNEL
+	b := v.data
+	kind, length, at := int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[4:])), 6
+	if size == 20 {
+		kind, length, at = int(b[10]), int(b[11]), 12
+		if b[2] != 0 || b[3] != 0 || b[4] != 0 { // reserved, and an index of millions
+			return false
+		}
+	}
+	if kind > lastType || length > address {
+		return false
+	}
+	s.passed(v.after(size))
+	s.anything(v, at+length, at+address)
+	return true
+}
+
 // family reads BSD's loopback header: the number of an address family, in the byte order of
 // the host that wrote it, or in the network's. IPv6 has a number on each BSD.
 func (s *Segment) family(v view) Kind {
 	if len(v.data) < 4 {
 		return None
 	}
-	s.passed(v.after(4))
 	f := binary.LittleEndian.Uint32(v.data)
 	if f > 0xffff {
 		f = binary.BigEndian.Uint32(v.data)
+	}
+	if f <= 0xff {
+		s.passed(v.after(4))
 	}
 	switch f {
 	case 2, 10, 24, 28, 30:
