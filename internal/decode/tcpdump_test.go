@@ -185,9 +185,6 @@ func TestAgainstTcpdump(t *testing.T) {
 		}
 		files++
 		name := filepath.Base(path)
-		if name == "bgp_vpn_rt-oobr.pcap" {
-			theirs = theirs[:1] // zeros follow, which tcpdump prints as packets without length
-		}
 		p := decode.Printer{Location: time.UTC}
 		ours := 0
 		each(t, path, func(n int, pk *pcapfile.Packet) bool {
@@ -208,6 +205,11 @@ func TestAgainstTcpdump(t *testing.T) {
 			}
 			return true
 		})
+		if len(theirs) > ours { // zeros, which tcpdump prints as packets without length
+			empty := testenv.OdditiesOf(t, path).Empty
+			require.Positive(t, empty, path)
+			theirs = theirs[:empty-1]
+		}
 		assert.Equal(t, len(theirs), ours, path)
 		packets += ours
 	}
