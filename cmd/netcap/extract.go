@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +61,8 @@ what is left out.
 
 OUT is pcapng or pcap by its extension, else the format of what is read; - is standard
 output. Nothing is ever overwritten. What the captures say beside their packets is kept;
-what can't be is said. At the end netcap says whether the ledger knows of
+what can't be is said. The file has its name once it is whole: until then, and if netcap is
+interrupted or killed, that ends in .part. At the end netcap says whether the ledger knows of
 packets that are missing in that interval. It runs at the lowest priority: a capture comes
 first.`,
 		Example: `  sudo netcap extract docker0 --from 14:00 --to 14:05 -w ticket42.pcapng
@@ -197,7 +199,7 @@ type extraction struct {
 	files map[string]bool // that packets are from
 }
 
-// say says in one line what came of it.
+// say says in one line what came of it, and of --scrub in one each what was done.
 func (e *extraction) say(path string, from sources, p period, now time.Time) error {
 	text := fmt.Sprintf("%s of %s", countOf(e.packets, "packet"), countFiles(len(e.files)))
 	if w := window(p); w != "" {
@@ -207,20 +209,27 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	case e.discarded:
 		text += ": nothing is written"
 	case path != "-":
+		path = cmp.Or(e.left, path)
 		st, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
 		text += fmt.Sprintf(", in %s (%s)", printable.Text(path), rotate.Size(st.Size()))
 	}
+	between := "; "
 	if e.scrub {
-		text += "; " + overwritten(&e.scrubbed)
+		between = "\n  "
+		text += between + strings.Join(overwritten(&e.scrubbed), between)
 		if e.words {
-			text += "; comments and names were kept as they are"
+			text += between + "comments and names were kept as they are"
 		}
 	}
 	if e.lost != "" {
-		text += "; " + e.lost
+		lost := e.lost
+		if e.scrub {
+			lost = folded(strings.ReplaceAll(lost, "; ", between))
+		}
+		text += between + lost
 	}
 	if e.interrupted {
 		text = "interrupted: not all of it: " + text
@@ -230,14 +239,14 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 	if err != nil {
 		e.failed.add(err)
 	} else if known := known.of("this window", gapsArgs(from.dirs, p)); known != "" {
-		text += "; " + known
+		text += between + known
 	}
 	_, err = fmt.Fprintln(e.failed.cmd.ErrOrStderr(), "netcap: "+text)
 	return err
 }
 
-// overwritten says what --scrub did.
-func overwritten(s *scrub.Stats) string {
+// overwritten says what --scrub did, in lines.
+func overwritten(s *scrub.Stats) (lines []string) {
 	in := func(o *scrub.Overwritten) string {
 		return fmt.Sprintf("%s in %s", rotate.Size(o.Bytes), countOf(o.Packets, "packet"))
 	}
@@ -245,38 +254,70 @@ func overwritten(s *scrub.Stats) string {
 	if s.DICOM.Connections > 0 {
 		text = fmt.Sprintf("data sets of %s overwritten: %s", countOf(s.DICOM.Connections, "connection"), in(&s.DICOM))
 	}
+	lines = append(lines, text)
 	if s.Unknown.Connections > 0 {
-		text += fmt.Sprintf("; payload of %s that could not be recognised overwritten too: %s", countOf(s.Unknown.Connections, "connection"), in(&s.Unknown))
+		lines = append(lines, fmt.Sprintf("payload of %s overwritten: %s", countOf(s.Unknown.Connections, "unknown connection"), in(&s.Unknown)))
 	}
 	if s.Unread.Packets > 0 {
-		text += "; what is not of a TCP connection (UDP, fragments, tunnels, strays, padding) overwritten too: " + in(&s.Unread)
+		lines = append(lines, "UDP, fragments, tunnels, strays, padding overwritten: "+in(&s.Unread))
 	}
-	return text + passed(s)
+	return append(lines, passed(s)...)
 }
 
 // passed says what --scrub left as it was in connections of other protocols: those with most
-// of it.
-func passed(s *scrub.Stats) string {
+// of it, and of the others how many of which protocol.
+func passed(s *scrub.Stats) (lines []string) {
 	const most = 5
 	all := slices.Clone(s.Passed)
 	if len(all) == 0 {
-		return ""
+		return nil
 	}
 	slices.SortStableFunc(all, func(a, b *scrub.Passed) int { return cmp.Compare(b.Bytes, a.Bytes) })
-	others := s.Others
-	var named []string
+	lines = append(lines, "passed unchanged, words and numbers of the protocol itself:")
+	others := maps.Clone(s.Others)
+	if others == nil {
+		others = make(map[string]scrub.Overwritten)
+	}
 	for i, p := range all {
 		if i < most {
-			named = append(named, fmt.Sprintf("%s from %v to %v: %s", p.Protocol, p.Client, p.Server, rotate.Size(p.Bytes)))
+			lines = append(lines, fmt.Sprintf("  %s, %v to %v: %s", p.Protocol, p.Client, p.Server, rotate.Size(p.Bytes)))
 			continue
 		}
-		others.Connections++
-		others.Bytes += p.Bytes
+		o := others[p.Protocol]
+		others[p.Protocol] = scrub.Overwritten{Connections: o.Connections + 1, Packets: o.Packets + p.Packets, Bytes: o.Bytes + p.Bytes}
 	}
-	if others.Connections > 0 {
-		named = append(named, fmt.Sprintf("%s more: %s", countOf(others.Connections, "connection"), rotate.Size(others.Bytes)))
+	for _, protocol := range slices.Sorted(maps.Keys(others)) {
+		o := others[protocol]
+		lines = append(lines, fmt.Sprintf("  %s, %s: %s", protocol, countOf(o.Connections, "other connection"), rotate.Size(o.Bytes)))
 	}
-	return "; passed unchanged, headers of " + strings.Join(named, ", ")
+	return lines
+}
+
+// folded breaks lines that are longer than a terminal's between words, and indents what is
+// broken off.
+func folded(text string) string {
+	const columns, first, indent = 79, 2, 4
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		at := first
+		for n, word := range strings.Fields(line) {
+			switch {
+			case n == 0:
+			case at+1+len(word) > columns:
+				b.WriteString("\n" + strings.Repeat(" ", indent))
+				at = indent
+			default:
+				b.WriteByte(' ')
+				at++
+			}
+			b.WriteString(word)
+			at += len(word)
+		}
+		if strings.HasSuffix(line, "\n") {
+			b.WriteString("\n" + strings.Repeat(" ", first))
+		}
+	}
+	return b.String()
 }
 
 // countOf is count with commas.

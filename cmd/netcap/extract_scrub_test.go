@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/scrub"
 	"netcap/internal/testenv"
 	"netcap/pcapfile"
 )
@@ -96,7 +98,7 @@ func TestExtractScrub(t *testing.T) {
 	end := writeTestFile(t, filepath.Join(dir, "end.pcapng"), second)
 	from := testStart.Add(6 * time.Second).Format(time.RFC3339)
 
-	const all, dataSet = "0 1 2 3 4 5 6 7 8 9 10", `; data sets of 1 connection overwritten: 2\.\d kB in 3 packets`
+	const all, dataSet = "0 1 2 3 4 5 6 7 8 9 10", `\n  data sets of 1 connection overwritten: 2\.\d kB in 3 packets`
 	for name, tt := range map[string]struct {
 		args  []string
 		out   string
@@ -106,13 +108,13 @@ func TestExtractScrub(t *testing.T) {
 		keeps bool // associations and commands
 	}{
 		"pcap":            {args: []string{one}, out: "out.pcap", want: all, said: `^netcap: 11 packets of 1 file, in .*out.pcap \(.*\)` + dataSet + "\n$", keeps: true},
-		"pcapng, gzip":    {args: []string{two}, out: "out.pcapng", want: all, said: dataSet + `; left out: 11 comments \(as the copy is scrubbed\)` + "\n$", keeps: true},
-		"comments":        {args: []string{two, "--keep-comments"}, out: "out.pcapng", want: all, said: "; comments and names were kept as they are\n$", keeps: true},
+		"pcapng, gzip":    {args: []string{two}, out: "out.pcapng", want: all, said: dataSet + `\n  left out: 11 comments \(as the copy is scrubbed\)` + "\n$", keeps: true},
+		"comments":        {args: []string{two, "--keep-comments"}, out: "out.pcapng", want: all, said: "\n  comments and names were kept as they are\n$", keeps: true},
 		"two files":       {args: []string{begin, end}, out: "out.pcapng", want: all, said: `^netcap: 11 packets of 2 files.*` + dataSet + "\n$", keeps: true},
 		"one direction":   {args: []string{one, "src", "port", "40000"}, out: "out.pcapng", want: "0 2 3 5 6 7 8 9", said: dataSet + "\n$", keeps: true},
 		"data alone":      {args: []string{one, "greater", "500"}, out: "out.pcapng", want: "6 7 8", said: dataSet + "\n$"},
-		"the middle":      {args: []string{one, "--from", from}, out: "out.pcapng", want: "6 7 8 9 10", said: `; payload of 1 connection that could not be recognised overwritten too: 2\.\d kB in \d packets`},
-		"nothing of it":   {args: []string{one, "udp"}, out: "out.pcapng", said: "; no data sets of DICOM were found\n$"},
+		"the middle":      {args: []string{one, "--from", from}, out: "out.pcapng", want: "6 7 8 9 10", said: `\n  payload of 1 unknown connection overwritten: 2\.\d kB in \d packets`},
+		"nothing of it":   {args: []string{one, "udp"}, out: "out.pcapng", said: "\n  no data sets of DICOM were found\n$"},
 		"without --scrub": {args: []string{one, "--scrub=no"}, err: `--scrub "no": dicom is all there is`},
 		"no kind":         {args: []string{one, "--scrub="}, err: `--scrub "": dicom is all there is`},
 	} {
@@ -146,4 +148,31 @@ func TestExtractScrub(t *testing.T) {
 	assert.False(t, strings.Contains(stdout, planted[:4]))
 	assert.Regexp(t, dataSet, stderr)
 	assert.Equal(t, all, secondsIn(t, writeTestFile(t, filepath.Join(dir, "stdout"), []byte(stdout))))
+}
+
+// TestScrubSummary: what was done fits a terminal, however many connections there were.
+func TestScrubSummary(t *testing.T) {
+	most := scrub.Overwritten{Connections: 1_234, Packets: 99_999, Bytes: 123_456_789_012}
+	s := &scrub.Stats{DICOM: most, Unknown: most, Unread: most, Others: map[string]scrub.Overwritten{"TLS": most, "SSH": most}}
+	for n := range scrub.MaxPassed {
+		s.Passed = append(s.Passed, &scrub.Passed{
+			Protocol: []string{"TLS", "HTTP"}[n%2], Packets: 2, Bytes: int64(n),
+			Client: netip.MustParseAddrPort("192.168.100.200:54321"), Server: netip.MustParseAddrPort("192.168.100.201:11112"),
+		})
+	}
+	lines := overwritten(s)
+	assert.Len(t, lines, 3+1+5+3)
+	for _, line := range lines {
+		assert.LessOrEqual(t, len(line), 78, line)
+	}
+	assert.Equal(t, []string{
+		"passed unchanged, words and numbers of the protocol itself:",
+		"  HTTP, 192.168.100.200:54321 to 192.168.100.201:11112: 999 B",
+	}, lines[3:5])
+	assert.Equal(t, []string{
+		"  HTTP, 497 other connections: 247 kB",
+		"  SSH, 1,234 other connections: 123 GB",
+		"  TLS, 1,732 other connections: 123 GB",
+	}, lines[9:])
+	assert.Equal(t, "left out: "+strings.Repeat("word ", 12)+"word\n    "+strings.Repeat("word ", 6)+"word\n  next", folded("left out: "+strings.Repeat("word ", 20)+"\n  next"))
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
@@ -69,12 +72,12 @@ func TestKeptOrSaid(t *testing.T) {
 	old := filepath.Join(dir, "out.pcap")
 	_, stderr, err = runCommand(newReadCommand(), nil, in, "-w", old)
 	require.NoError(t, err)
-	assert.Equal(t, "netcap: "+old+": left out: 2 blocks of decryption secrets (pcap has no place for that: write pcapng to keep it)\n", stderr)
+	assert.Equal(t, "netcap: "+old+": left out: 2 blocks of decryption secrets and 1 description of a machine (pcap has no place for that: write pcapng to keep it)\n", stderr)
 
 	scrubbed := filepath.Join(dir, "scrubbed.pcapng")
 	_, stderr, err = runCommand(newExtractCommand(), nil, "--scrub", "dicom", in, "-w", scrubbed)
 	require.NoError(t, err)
-	assert.Contains(t, stderr, "; left out: 2 blocks of decryption secrets (as the copy is scrubbed)")
+	assert.Contains(t, stderr, "\n  left out: 2 blocks of decryption secrets and 1 description of a machine (as\n    the copy is scrubbed)\n")
 	b, err := os.ReadFile(scrubbed)
 	require.NoError(t, err)
 	assert.NotContains(t, string(b), "CLIENT_RANDOM")
@@ -86,4 +89,54 @@ func TestKeptOrSaid(t *testing.T) {
 	_, stderr, err = runCommand(newExtractCommand(), nil, "--scrub", "dicom", hashed, "-w", filepath.Join(dir, "hashless.pcapng"))
 	require.NoError(t, err)
 	assert.Contains(t, stderr, "left out: 1 hash of a packet (as the copy is scrubbed)")
+}
+
+// TestNothingLooksWhole ends netcap in the midst of its work, by a signal that it takes note
+// of, by one that it can't, and by a full disk: no file has the name that was asked for.
+func TestNothingLooksWhole(t *testing.T) {
+	dir := t.TempDir()
+	content := packetsAt("eth0")
+	for n := range 20_000 {
+		content = pcapfile.AppendPacket(content, 0, testStart.UnixNano()+int64(n), testenv.UDPFrame(uint32(n), 500), 500, 0)
+	}
+	in := writeTestFile(t, filepath.Join(dir, "in.pcapng"), content)
+	half := len(content) / 2
+	for name, signal := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGKILL": os.Kill} {
+		for _, command := range []string{"read", "extract"} {
+			out := filepath.Join(t.TempDir(), "out.pcapng")
+			cmd := exec.Command(testenv.Netcap(t), command, "-", "-w", out)
+			stdin, err := cmd.StdinPipe()
+			require.NoError(t, err)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			require.NoError(t, cmd.Start())
+			_, err = stdin.Write(content[:half])
+			require.NoError(t, err)
+			require.NoError(t, cmd.Process.Signal(signal))
+			time.Sleep(50 * time.Millisecond)
+			_, _ = stdin.Write(content[half:]) // which nobody may read any more
+			assert.Error(t, cmd.Wait(), "%s %s", command, name)
+			assert.NoFileExists(t, out, "%s %s", command, name)
+			assert.FileExists(t, out+".part", "%s %s", command, name)
+			if signal == os.Kill {
+				_, said, err := runCommand(newReadCommand(), nil, in, "-w", out)
+				assert.ErrorContains(t, err, "was killed before it was whole", said)
+				continue
+			}
+			assert.Contains(t, stderr.String(), "interrupted", "%s %s", command, name)
+			assert.Contains(t, stderr.String(), out+".part", "%s %s", command, name)
+			said, err := exec.Command(testenv.Program(t, "capinfos"), "-c", out+".part").Output()
+			require.NoError(t, err, "what there is of it is a capture")
+			assert.Contains(t, string(said), "Number of packets")
+		}
+	}
+	for what, newCommand := range map[string]func() *cobra.Command{"read": newReadCommand, "extract": newExtractCommand} {
+		out := filepath.Join(dir, what+".pcapng")
+		_, _, err := runCommand(newCommand(), nil, in, "-w", out)
+		require.NoError(t, err)
+		assert.NoFileExists(t, out+".part")
+		packets, err := exec.Command(testenv.Program(t, "capinfos"), "-T", "-r", "-M", "-c", out).Output()
+		require.NoError(t, err)
+		assert.Contains(t, string(packets), "\t20000\n")
+	}
 }

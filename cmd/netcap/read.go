@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,8 @@ to its next file. A file that was truncated is read again from its beginning, on
 replaced to its end and then the one that has its name now, and one that was removed is
 waited for; that is said. With -w packets go into a file instead of being printed, with what is
 said beside them: names, comments, decryption secrets and so on. What the file can't keep of
-that, pcap most of it, is said.
+that, pcap most of it, is said. It has its name once it is whole: until then, and if netcap is
+interrupted or killed, that ends in .part. What fails, as on a full disk, leaves no file.
 
 ` + timeHelp + `
 On a terminal there are colours, unless NO_COLOR is set, and a pager: $NETCAP_PAGER, $PAGER,
@@ -261,7 +263,7 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 
 // rewrite writes packets into a file. whole says that all of one file's are wanted.
 func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *reading, whole bool) error {
-	w := &writing{command: "read", path: o.write, format: o.format, whole: whole, live: o.follow || o.write == "-"}
+	w := &writing{command: "read", path: o.write, format: o.format, whole: whole, live: o.follow || o.write == "-", growing: o.follow}
 	if err := w.run(ctx, cmd, r); err != nil {
 		return err
 	}
@@ -269,7 +271,7 @@ func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *readin
 		fmt.Fprintf(cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(o.write), w.lost)
 	}
 	if w.interrupted && !o.follow { // which has no other end
-		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(o.write), countOf(w.packets, "packet"))
+		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(cmp.Or(w.left, o.write)), countOf(w.packets, "packet"))
 	}
 	return r.failed.err
 }

@@ -31,6 +31,8 @@ type writing struct {
 
 	packets     int64  // that were written
 	interrupted bool   // before all of them were
+	growing     bool   // it is read while it is written, and never whole
+	left        string // the path of the file that isn't whole
 	discarded   bool   // there is no file: what was to be read failed before the first packet
 	lost        string // what the captures said and the file doesn't
 	scrubbed    scrub.Stats
@@ -57,7 +59,11 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 	var file *rewrite.File
 	var to io.Writer = cmd.OutOrStdout() // a test's
 	if w.path != "-" || stdout != nil {
-		if file, err = rewrite.Create(w.path, stdout); err != nil {
+		create := rewrite.Begin
+		if w.growing {
+			create = rewrite.Create
+		}
+		if file, err = create(w.path, stdout); err != nil {
 			return err
 		}
 		to = file
@@ -81,7 +87,11 @@ func (w *writing) run(ctx context.Context, cmd *cobra.Command, r *reading) (err 
 	err = errors.Join(err, out.Close())
 	done()
 	w.lost = out.Lost()
-	if w.path == "-" {
+	if w.path == "-" || file == nil {
+		return err
+	}
+	if w.interrupted && !w.growing && err == nil {
+		w.left, err = file.Leave()
 		return err
 	}
 	return file.End(err)

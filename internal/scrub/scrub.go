@@ -41,10 +41,10 @@ type Stats struct {
 	// options of IP and TCP, padding. Its Bytes are those that weren't zeros.
 	Unread Overwritten
 	// Passed are connections of other protocols, of which something was left as it was, in
-	// the order of the first packets; Passed has MaxPassed of them at most, and Others is
-	// the rest.
+	// the order of the first packets; Passed has MaxPassed of them at most, and Others the
+	// rest, by protocol.
 	Passed []*Passed
-	Others Overwritten
+	Others map[string]Overwritten
 }
 
 // MaxPassed bounds how many connections are named.
@@ -224,23 +224,28 @@ func (s *Scrubber[T]) overwrite(c *conn, n int64) {
 
 // pass counts what is left as it is of a connection of another protocol.
 func (s *Scrubber[T]) pass(c *conn, from tcp.Side, n int64) {
+	protocol := dicom.ProxyProtocol.String()
+	if f := c.streams[from].foreign; f != nil {
+		protocol = f.kind.String()
+	}
+	connections := int64(0)
 	if c.passed == nil {
-		c.passed = new(Passed)
-		if len(s.stats.Passed) < MaxPassed {
-			c.passed.Protocol, c.passed.named = dicom.ProxyProtocol.String(), true
+		c.passed = &Passed{Protocol: protocol, named: len(s.stats.Passed) < MaxPassed}
+		if connections = 1; c.passed.named {
 			s.stats.Passed = append(s.stats.Passed, c.passed)
-		} else {
-			s.stats.Others.Connections++
 		}
 	}
 	p := c.passed
-	if f := c.streams[from].foreign; f != nil {
-		p.Protocol = f.kind.String()
+	if protocol != dicom.ProxyProtocol.String() { // which only precedes another
+		p.Protocol = protocol
 	}
 	p.Client, p.Server = c.ends[tcp.Client], c.ends[tcp.Server]
 	if !p.named {
-		s.stats.Others.Packets++
-		s.stats.Others.Bytes += n
+		if s.stats.Others == nil {
+			s.stats.Others = make(map[string]Overwritten)
+		}
+		o := s.stats.Others[p.Protocol]
+		s.stats.Others[p.Protocol] = Overwritten{o.Connections + connections, o.Packets + 1, o.Bytes + n}
 		return
 	}
 	p.Packets++
