@@ -33,7 +33,7 @@ var liveEthernet = []string{
 	"vlan and vlan and tcp port 104", "vlan and host 10.0.0.1", "inbound and vlan 5", "ether host 2:0:0:0:0:1", "ether broadcast",
 	"vlan and ether src 2:0:0:0:0:1", "ether[12:2] = 0x800", "ether proto 0x8100", "ether[14] = 0x45", "vlan and ip[0] = 0x45",
 	"stp", "not stp", "vlan and stp", "llc", "not llc", "llc u or arp", "iso", "ipx", "ether proto 0x42", "ether multicast", "link[0] & 1 != 0 and vlan 5",
-	"byte 14 = 0x45", "mpls", "pppoes and vlan",
+	"byte 14 = 0x45", "mpls", "vlan and mpls",
 }
 
 // TestLive has the kernel run our programs and those that tcpdump loads into it,

@@ -689,7 +689,7 @@ func TestFilter(t *testing.T) {
 		{[]string{"-i", "any", "vlan 5"}, 1},
 		{[]string{"-i", "any", "not vlan"}, 3},
 		{[]string{"-i", "any", "vlan", "and", "udp dst port 9"}, 2},
-		{[]string{"-i", "any", "vlan 6 or arp"}, 2},
+		{[]string{"-i", "any", "arp or vlan 6"}, 2},
 		{[]string{"-i", "any", "ether src 02:00:00:00:00:01"}, 5},
 		{[]string{"-i", "any", "ether[12:2] = 0x806"}, 1},
 		{[]string{"-i", "any", "--format", "pcap", "vlan 5"}, 1},
