@@ -84,7 +84,7 @@ func (b *Batch) Peek(r *Raw) bool {
 	addr := tpacket.Addr(b.block, b.off)
 	*r = Raw{
 		Data: b.block[mac : mac+n : mac+n], Length: int(hdr.Len), Network: max(0, int(hdr.Net)-int(hdr.Mac)),
-		Protocol: ntohs(addr.Protocol), Type: PacketType(addr.Pkttype), Interface: int(addr.Ifindex),
+		Protocol: ntohs(addr.Protocol), Type: PacketType(addr.Pkttype), Interface: int(addr.Ifindex), HardwareType: addr.Hatype,
 	}
 	if hdr.Status&unix.TP_STATUS_VLAN_VALID != 0 {
 		r.VLAN, r.Tagged = uint16(hdr.Hv1.Vlan_tci), true

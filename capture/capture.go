@@ -224,6 +224,8 @@ type Raw struct {
 	Protocol  uint16 // as Packet has it, without the tag
 	Type      PacketType
 	Interface int
+	// HardwareType is the interface's, ARPHRD_* of <linux/if_arp.h>.
+	HardwareType uint16
 	// VLAN is the tag control information beside the frame, if Tagged.
 	VLAN   uint16
 	Tagged bool

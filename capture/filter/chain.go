@@ -7,6 +7,7 @@ type headerChain struct {
 	ipv6   bool
 	proto  uint8
 	header uint32 // where the IP header is
+	cooked uint32 // the length of the header before it that a live packet lacks
 }
 
 // protoChain holds for packets that have a protocol among their headers.
@@ -33,7 +34,7 @@ func (l *lowering) protoChain(s span, version string, number uint32) (condID, er
 		if err != nil {
 			return never, err
 		}
-		found := l.vs.chain(headerChain{ipv6, uint8(number), l.payload.k + l.network})
+		found := l.vs.chain(headerChain{ipv6: ipv6, proto: uint8(number), header: l.payload.k + l.network})
 		list = append(list, l.cs.and(c, l.cs.equals(found, 1)))
 	}
 	return l.cs.or(list...), nil

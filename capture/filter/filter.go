@@ -64,7 +64,6 @@ type Program struct {
 	kernel  error
 	matcher *matcher
 	chains  []headerChain
-	cooked  uint32 // of a live program: the length of the header that packets lack
 	root    nodeID
 }
 
@@ -116,7 +115,7 @@ func Compile(expr string, cfg *Config) (*Program, error) {
 		return nil, whole(fmt.Sprintf("expression needs more than the %d words of scratch memory that there are", scratchWords), ErrTooComplex)
 	}
 	list := arrange(share(first))
-	p := &Program{raw: assemble(list), root: g.root, chains: l.vs.chains, cooked: l.vs.cookedHeader}
+	p := &Program{raw: assemble(list), root: g.root, chains: l.vs.chains}
 	switch {
 	case len(l.vs.chains) > 0:
 		p.kernel = whole("protochain needs a loop, which the kernel's filters don't have", ErrNotForKernel)

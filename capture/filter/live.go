@@ -17,6 +17,8 @@ type LivePacket struct {
 	Type uint8
 	// Interface is the index of the interface.
 	Interface int
+	// HardwareType is the interface's, ARPHRD_* of <linux/if_arp.h>.
+	HardwareType uint16
 	// VLAN is the tag control information beside it, if Tagged.
 	VLAN   uint16
 	Tagged bool
@@ -123,6 +125,8 @@ func (l *LivePacket) load(op uint16, k, x uint32, mem *scratch) (uint32, bool) {
 		return uint32(l.Type), true
 	case extraInterface:
 		return uint32(l.Interface), true
+	case extraHardwareType:
+		return uint32(l.HardwareType), true
 	case extraVLANTag:
 		return uint32(l.VLAN), true
 	case extraVLANTagPresent:
@@ -160,12 +164,12 @@ func (l *LivePacket) at(off int32, size uint16) (uint32, bool) {
 	return 0, false
 }
 
-// follow follows a chain of headers. Without the cooked header that the program is for,
+// follow follows a chain of headers. Without the cooked header that it is for,
 // data begins with the network layer.
 func (p *Program) follow(l *LivePacket, k uint32) (uint32, bool) {
 	c, data := p.chains[k], l.Data
-	if p.cooked > 0 {
-		c.header -= p.cooked
+	if c.cooked > 0 {
+		c.header -= c.cooked
 		data = data[min(l.Network, len(data)):]
 	}
 	found, ok := c.find(data)

@@ -86,6 +86,7 @@ func (vs *values) defined(k int) valueID {
 }
 
 func (vs *values) chain(c headerChain) valueID {
+	c.cooked = vs.cookedHeader
 	vs.chains = append(vs.chains, c)
 	return vs.intern(value{op: opChain, k: uint32(len(vs.chains) - 1), l: noValue, r: noValue})
 }

@@ -100,7 +100,7 @@ func (f *ownFilter) accepts(p *capture.Raw) bool {
 	}
 	return f.program.MatchLive(&filter.LivePacket{
 		Data: p.Data, Length: p.Length, Network: p.Network, Protocol: p.Protocol, Type: uint8(p.Type),
-		Interface: p.Interface, VLAN: p.VLAN, Tagged: p.Tagged,
+		Interface: p.Interface, HardwareType: p.HardwareType, VLAN: p.VLAN, Tagged: p.Tagged,
 	})
 }
 

@@ -171,7 +171,7 @@ func TestOwnFilter(t *testing.T) {
 	var rivals []rival
 	here.Do(func() {
 		for name, expressions := range map[string][]string{
-			"h0": append(etherExpressions, liveExpressions...), capture.Any: liveExpressions, "lo": {"", "udp", "outbound", "len > 70"},
+			"h0": append(etherExpressions, liveExpressions...), capture.Any: append(etherExpressions, liveExpressions...), "lo": {"", "udp", "outbound", "len > 70"},
 		} {
 			for n, expr := range expressions {
 				cfg := capture.Config{
