@@ -74,6 +74,12 @@ func (a *At) begin() error {
 		return err
 	}
 	a.content = buffered
+	if m != nil && m.window != nil {
+		// What the decompressor before took may not have been given back yet.
+		if n := m.window(buffered); n > smallWindow {
+			return fmt.Errorf("%w, and %d MiB of memory", ErrTooMuch, n>>20)
+		}
+	}
 	if m != nil {
 		a.content, err = f.decompress(m, buffered)
 	}

@@ -264,10 +264,7 @@ func Following(path string) string {
 			j, err = damage.Judge(at, size)
 		}
 	}
-	switch {
-	case errors.Is(err, input.ErrTooMuch):
-		return "what follows was not looked at, since " + err.Error()
-	case err != nil:
+	if err != nil {
 		return ""
 	}
 	return j.String()
