@@ -49,6 +49,11 @@ func FuzzFile(f *testing.F) {
 			require.Equal(t, damage.Packets, r.Packets)
 			require.Equal(t, damage.End, r.Offset)
 		}
+		require.Equal(t, len(content) == 0, r.Removed)
+		if r.Removed {
+			require.NoFileExists(t, path)
+			return
+		}
 		now, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.True(t, bytes.HasPrefix(content, now))

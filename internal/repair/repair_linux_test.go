@@ -72,6 +72,11 @@ func TestEveryOffset(t *testing.T) {
 		for n := range len(c.content) + 1 {
 			require.NoError(t, os.WriteFile(path, c.content[:n], 0o600))
 			r, err := repair.File(path, false)
+			if n == 0 {
+				require.NoError(t, err)
+				require.True(t, r.Removed)
+				continue
+			}
 			if n < header {
 				require.ErrorContains(t, err, "no packet is in it", "%s: %d bytes", format, n)
 				continue

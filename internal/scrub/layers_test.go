@@ -205,7 +205,7 @@ var protocols = []layer{
 			copy(h[6:], u16(1500))
 		}
 		binary.BigEndian.PutUint16(h[2:], checksum(h, b))
-		return one(h, b[:min(len(b), 8+g.IntN(1500))], g.some(100))
+		return one(h, g.quote(b))
 	}},
 	{"ICMPv6 error", byIP, 58, byVersion, func(g *generator, _ int, b []byte) [][]byte {
 		kind := g.any(1, 2, 3, 4, 137)
@@ -216,7 +216,7 @@ var protocols = []layer{
 		case 137:
 			h = append(h, make([]byte, 32)...)
 		}
-		return one(h, b[:min(len(b), 8+g.IntN(1500))], g.some(100))
+		return one(h, g.quote(b))
 	}},
 	header("ping", byIP, 1, nothing, func(g *generator, _, _ int) []byte { return []byte{byte(g.any(0, 8)), 0, 0, 0, 0, 1, 0, 2} }),
 	header("ping 6", byIP, 58, nothing, func(g *generator, _, _ int) []byte { return []byte{byte(g.any(128, 129)), 0, 0, 0, 0, 1, 0, 2} }),
@@ -391,6 +391,16 @@ func (g *generator) dress(b, options []byte) []byte {
 		return g.ipv4(6, ip[12:16], ip[16:20], join(tcp, options, payload))
 	}
 	return g.ipv6(6, ip[8:40], join(tcp, options, payload))
+}
+
+// quote is what an ICMP error has of a packet. Text is behind it only where that can't stand in
+// the fields of a header that was cut.
+func (g *generator) quote(b []byte) []byte {
+	n := min(len(b), 8+g.IntN(1500))
+	if n < len(b) && n < 200 {
+		return b[:n]
+	}
+	return join(b[:n], g.some(100))
 }
 
 // stack are layers, the outermost first, around packets of TCP if the last one carries

@@ -115,13 +115,13 @@ func (s *Segment) quoted6(v view) Kind {
 	s.ID = 0
 	e := ends{src: netip.AddrFrom16([16]byte(b[8:])), dst: netip.AddrFrom16([16]byte(b[24:]))}
 	next, v, kind := s.extensions(b[6], &e, v.after(40))
-	if kind == TCP && next == protocolUDP {
+	if kind == TCP && next == protocolUDP && !e.more { // and no fragment's
 		s.quotedUDP(&ends{room: cap(b)}, v)
 	}
 	if kind != TCP || next != protocolTCP {
 		return None
 	}
-	return s.quotedTCP(&e, v, true)
+	return s.quotedTCP(&e, v, !e.more)
 }
 
 // leastQuoted is how much of a header is quoted at least (RFC 792).
