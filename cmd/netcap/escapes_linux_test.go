@@ -241,7 +241,7 @@ func TestEscapes(t *testing.T) {
 	unledgered := copySet(t, set, filepath.Join(dir, "unledgered"))
 	l, err := ledger.Open(&ledger.Config{Dir: set, Name: "x"})
 	require.NoError(t, err)
-	l.Enter(ledger.Gap{From: testStart, To: testStart.Add(time.Second), Cause: ledger.Cause(planted.escape("entered cause")), Interface: planted.escape("entered interface"), File: planted.escape("entered file")})
+	l.Enter(ledger.Gap{From: testStart, To: testStart.Add(time.Second), Cause: ledger.Cause(planted.escape("entered cause")), Interface: planted.escape("entered interface"), File: escape("entered file"), Because: planted.escape("entered reason")})
 	require.NoError(t, l.Close())
 	damaged := copySet(t, set, filepath.Join(dir, "damaged"))
 	writeTestFile(t, filepath.Join(damaged, "x.holds"), []byte(escape("holds")))

@@ -93,8 +93,10 @@ var extracted = regexp.MustCompile(`^netcap: ([\d,]+ packets? of |\S+/out\.pcapn
 // saysWhere says that each error is about one of the files, and where in it.
 func saysWhere(t testing.TB, o *told, files []string) {
 	t.Helper()
+	said := false
 	for line := range strings.Lines(o.stderr) {
-		if extracted.MatchString(line) {
+		// With --scrub that goes on in lines that are indented.
+		if said = extracted.MatchString(line) || said && strings.HasPrefix(line, "  "); said {
 			continue
 		}
 		line, named := strings.CutPrefix(line, "netcap: ")

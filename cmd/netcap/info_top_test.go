@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,12 +65,14 @@ total         190  688 kB  100.0 %
 	}
 	_, of, _ := strings.Cut(info(append(files, "--top", "2")...), "\n\n")
 	assert.Equal(t, 2, strings.Count(of, "total "))
+	// Of sets it is said too that nobody knows whether they are complete.
+	known := regexp.MustCompile(`(?m)^.*/docker0: there is no ledger, .*\n`)
 	_, ofDir, _ := strings.Cut(info("--top", "2", dir), "\n\n")
-	assert.Equal(t, of, ofDir)
+	assert.Equal(t, of, known.ReplaceAllString(ofDir, ""))
 	sets := captures(func() (string, error) { return base, nil }, []string{"docker0", "-", dir, "nothing", "./docker0"})
 	assert.Equal(t, []string{filepath.Join(base, "docker0"), "-", dir, "nothing", "./docker0"}, sets)
 	_, ofSet, _ := strings.Cut(info("--top", "2", sets[0]), "\n\n")
-	assert.Equal(t, of, ofSet)
+	assert.Equal(t, of, known.ReplaceAllString(ofSet, ""))
 
 	type amount struct {
 		Name           string

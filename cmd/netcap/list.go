@@ -100,10 +100,13 @@ func setsDir() (string, error) {
 func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 	files := []report.File{}
 	var problems []error
+	var read []string
 	for _, dir := range dirs {
 		more, err := report.List(dir)
 		if err != nil {
 			problems = append(problems, err)
+		} else {
+			read = append(read, dir)
 		}
 		for _, f := range more {
 			if f.Err != nil {
@@ -123,7 +126,7 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 	case len(files) > 0:
 		err = printFiles(cmd.OutOrStdout(), files, len(dirs) > 1)
 		if err == nil {
-			err = sayGone(cmd.OutOrStdout(), dirs)
+			err = sayGone(cmd.OutOrStdout(), read)
 		}
 	case len(problems) == 0:
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", printable.Text(place))
