@@ -14,9 +14,14 @@ import (
 )
 
 // askLedgers asks the ledgers of sets: of those in directories, and of those that files are of.
-func askLedgers(paths []string, p period, now time.Time) (completeness, error) {
+// What is only missing behind the time last, if that isn't zero, is left out, but files that
+// are gone.
+func askLedgers(paths []string, p period, last, now time.Time) (completeness, error) {
 	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "-" })
 	known, err := report.Complete(paths, p.from, p.to, now)
+	known.Gaps = slices.DeleteFunc(known.Gaps, func(g report.Gap) bool {
+		return g.Files == 0 && !g.Overlaps(time.Time{}, last)
+	})
 	return completeness{sets: len(known.Sets), complete: known.Complete(), partial: len(known.Before) > 0 || !known.Future.IsZero(), gaps: len(known.Gaps), notes: notesOn(known, p)}, err
 }
 

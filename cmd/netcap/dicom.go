@@ -157,11 +157,11 @@ type diagnosing struct {
 
 // complete finds out whether the capture is.
 func (d *diagnosing) complete(c *diagnosis.Capture) {
-	p, now := d.period, time.Now()
-	if p.to.IsZero() && c.To != nil && c.To.Before(now) {
-		p.to = *c.To // what came after the last packet isn't reported on
+	var last time.Time // what came after that isn't reported on
+	if d.period.to.IsZero() && c.To != nil {
+		last = *c.To
 	}
-	known, err := askLedgers(d.paths, p, now)
+	known, err := askLedgers(d.paths, d.period, last, time.Now())
 	if err != nil {
 		d.failed.add(err)
 	}

@@ -235,7 +235,7 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 		text = "interrupted: not all of it: " + text
 		e.failed.err = errSilent
 	}
-	known, err := askLedgers(from.paths, p, now)
+	known, err := askLedgers(from.paths, p, time.Time{}, now)
 	if err != nil {
 		e.failed.add(err)
 	} else if known := known.of("this window", gapsArgs(from.dirs, p)); known != "" {

@@ -103,7 +103,7 @@ its port tells: "http (by port)".`
 
 // sayKnown says whether packets of the sets in directories are missing.
 func sayKnown(w io.Writer, dirs []string) error {
-	known, err := askLedgers(dirs, period{}, time.Now())
+	known, err := askLedgers(dirs, period{}, time.Time{}, time.Now())
 	if err != nil {
 		return err
 	}

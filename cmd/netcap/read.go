@@ -159,7 +159,7 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 
 // sayWindow says whether packets of an interval that was asked for are missing.
 func sayWindow(cmd *cobra.Command, files []string, window period, now time.Time) error {
-	known, err := askLedgers(files, window, now)
+	known, err := askLedgers(files, window, time.Time{}, now)
 	if err != nil {
 		return err
 	}

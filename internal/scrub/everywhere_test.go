@@ -242,7 +242,7 @@ func (f *file) beside(interfaces int) {
 	case 4: // that may be copied, and that may not
 		f.block(uint32(f.any(0xbad, 0x40000bad)), le(32473), text)
 	case 5: // for local use, such as Darwin's of processes
-		f.block(uint32(f.any(0x80000001, 0x80000123)), le(1234), text)
+		f.block(0x80000000|uint32(f.any(1, 0x123)), le(1234), text)
 	case 6: // sysdig's of processes and events, and types that nobody has
 		f.block(uint32(f.any(0x101, 0x102, 0x201, 0x208, 0x212, 0x20e, 0x7777, 7, 8)), text)
 	case 7: // an interface that has no packets
