@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -166,6 +167,11 @@ func terminal(t *testing.T) (end *os.File, path string) {
 // onTerminalOf starts a command on a terminal of its own, which hangUp takes away.
 func (h *host) onTerminalOf(cmd *exec.Cmd) (p *process, said *testenv.Output, hangUp func()) {
 	h.t.Helper()
+	// Who runs the tests may ignore SIGHUP, as nohup does, and what is ignored here would be
+	// there.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	h.t.Cleanup(func() { signal.Stop(hangUps) })
 	end, path := terminal(h.t)
 	tty, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(h.t, err)
