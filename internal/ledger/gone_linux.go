@@ -23,7 +23,8 @@ func (c *content) gone(dir string, spans []span, taken map[uint64]bool, begin ti
 		if g.Known && g.Lost == 0 {
 			return // there was nothing in it
 		}
-		g.setSpan(n, seconds(c.head.Flush))
+		// What was in the files had waited in the ring for up to flush before they were begun.
+		g.From, g.To = n.from.Add(-seconds(c.head.Flush)), n.to
 		if len(spans) > 0 && n.last < spans[0].seq && g.To.After(begin) {
 			g.To = begin
 			g.From = minTime(g.From, begin)
@@ -97,10 +98,6 @@ func holes(known []numbers) (holes []numbers) {
 	}
 	return holes
 }
-
-// setSpan sets the interval of files that are gone. What was in them had waited in the ring
-// for up to flush before they were begun.
-func (g *Gap) setSpan(n numbers, flush time.Duration) { g.From, g.To = n.from.Add(-flush), n.to }
 
 func (g *Gap) setLost(packets *int64) {
 	if packets != nil {
