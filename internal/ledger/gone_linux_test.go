@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -255,4 +256,28 @@ func TestKilledSince(t *testing.T) {
 			require.NoError(t, l.Close())
 		})
 	}
+}
+
+// A ledger that can't be written for long doesn't collect lines of files without end.
+func TestUnwritable(t *testing.T) {
+	h := newHistory(t)
+	h.open()
+	require.NoError(t, h.l.file.Close())
+	name := filepath.Join(h.dir, "x-20261124T000000Z-000001.pcapng")
+	waiting := func() int {
+		h.l.mu.Lock()
+		defer h.l.mu.Unlock()
+		return len(h.l.queue)
+	}
+	for range 20 {
+		for range mostQueued / 5 {
+			h.l.Finished(&rotate.FileInfo{Path: name, Start: h.clock.now(), End: h.clock.now(), Packets: 1})
+		}
+		require.Eventually(t, func() bool { return waiting() <= mostQueued }, time.Minute, time.Millisecond)
+	}
+	h.l.Enter(Gap{From: h.clock.now(), Cause: Suspended})
+	assert.Error(t, h.l.Close())
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	assert.True(t, slices.ContainsFunc(h.l.queue, func(x line) bool { return x.Gap != nil }), "gaps wait on")
 }

@@ -519,10 +519,17 @@ func (l *Ledger) flush(beat bool) bool {
 	if err != nil {
 		l.mu.Lock()
 		l.queue = append(queue, l.queue...)
+		if len(l.queue) > mostQueued {
+			// What becomes of files is found again in the files; gaps aren't.
+			l.queue = slices.DeleteFunc(l.queue, func(x line) bool { return x.File != nil })
+		}
 		l.mu.Unlock()
 	}
 	return closed
 }
+
+// mostQueued is how many lines wait, with those of files, while the ledger can't be written.
+const mostQueued = 10_000
 
 // most is how large a ledger gets, in bytes, before it is written anew.
 const most = 1 << 20
