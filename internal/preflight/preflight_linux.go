@@ -185,7 +185,11 @@ func theDisk(c *Config) ([]Result, *rotate.Preview) {
 	d := Result{Check: "disk", Verdict: OK}
 	d.Text = fmt.Sprintf("%s of %s are free, %s are kept free", rotate.Size(p.Free), rotate.Size(p.Total), rotate.Size(p.KeepFree))
 	if p.Budget > 0 {
-		d.Text += fmt.Sprintf("; the budget is %s, of which %s in %d files are used", rotate.Size(p.Budget), rotate.Size(p.Set), p.SetLen)
+		files := "files"
+		if p.SetLen == 1 {
+			files = "file"
+		}
+		d.Text += fmt.Sprintf("; the budget is %s, of which %s in %d %s are used", rotate.Size(p.Budget), rotate.Size(p.Set), p.SetLen, files)
 		if room := p.Free + p.Set - p.KeepFree; room < p.Budget {
 			d.Verdict = Warn
 			d.Mend = fmt.Sprintf("there is room for %s of the budget only: free some room, or lower --disk-budget or --keep-free", rotate.Size(p.Room()))
