@@ -109,6 +109,9 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if st.Sys().(*syscall.Stat_t).Nlink == 0 { // deleted after it was opened
+		return "", errGone
+	}
 	if !ours(st) {
 		return "", fmt.Errorf("%s: it is no regular file of this user alone", name)
 	}
@@ -137,10 +140,14 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 	if err := f.rename(temporary, compressed); err != nil {
 		return "", err
 	}
-	if f.same(name, st) {
-		if err := f.root.Remove(name); err != nil {
-			f.cfg.Log.Error("a file is there twice: it was compressed, and can't be deleted", "file", name, "error", err)
+	if !f.same(name, st) { // deleted after it was looked at: it doesn't come back by another name
+		if err = f.root.Remove(compressed); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
 		}
+		return "", errGone
+	}
+	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.cfg.Log.Error("a file is there twice: it was compressed, and can't be deleted", "file", name, "error", err)
 	}
 	return compressed, nil
 }

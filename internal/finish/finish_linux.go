@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -174,6 +175,10 @@ func (f *Finisher) work(name string) {
 		if err == nil && !gone {
 			path = filepath.Join(f.cfg.Dir, compressed)
 		}
+	}
+	if f.cfg.Compress == None {
+		_, lookErr := f.root.Lstat(name)
+		gone = errors.Is(lookErr, fs.ErrNotExist)
 	}
 	// A file that can't be compressed is finished nevertheless.
 	if f.cfg.Run != nil && !gone && f.ctx.Err() == nil {

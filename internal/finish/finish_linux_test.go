@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -107,6 +108,37 @@ func TestRunFails(t *testing.T) {
 
 	_, err := New(&Config{Dir: dir, Compress: "rar"})
 	assert.ErrorContains(t, err, "not one of none, gzip, zstd")
+}
+
+// A file that the set's bounds delete, at whatever moment, is no failure, and doesn't stay by
+// another name.
+func TestDeletedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	f, log := start(t, Config{Dir: dir, Compress: Gzip})
+	content := strings.Repeat("a capture ", 20_000)
+	for i := range 200 {
+		path := write(t, dir, fmt.Sprintf("%d.pcapng", i), content)
+		f.Add(path)
+		// From before it is opened until after it is compressed, which takes about 2 ms.
+		time.Sleep(time.Duration(i) * 15 * time.Microsecond)
+		if os.Remove(path) != nil { // by then it has its other name
+			require.NoError(t, os.Remove(path+".gz"))
+		}
+		require.Eventually(t, func() bool { return f.Stats().Waiting == 0 }, time.Minute, 100*time.Microsecond)
+	}
+	require.NoError(t, f.Close(t.Context()))
+	assert.Zero(t, f.Stats().Failed)
+	assert.Empty(t, names(t, dir))
+	assert.Empty(t, log.String())
+}
+
+// The command isn't run for a file that is no longer there.
+func TestNothingToRun(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := start(t, Config{Dir: dir, Run: func(context.Context, string) error { return errors.New("it was run") }})
+	f.Add(filepath.Join(dir, "gone.pcapng"))
+	require.NoError(t, f.Close(t.Context()))
+	assert.Equal(t, Stats{}, f.Stats())
 }
 
 // What hangs is ended when there is no more time, and what is left is told.
