@@ -115,6 +115,27 @@ func TestEncoding(t *testing.T) {
 			30000000`,
 		},
 		{
+			"packet of a queue",
+			func(b []byte) []byte { return pcapfile.AppendQueuedPacket(b, 1, aTime, []byte("abcde"), 60, 0, 3) },
+			`06000000 34000000 01000000 fe9c9717 15cd853d 05000000 3c000000
+			6162636465 000000
+			0600 0400 03000000 # epb_queue
+			0000 0000
+			34000000`,
+		},
+		{
+			"packet of a queue with flags",
+			func(b []byte) []byte {
+				return pcapfile.AppendQueuedPacket(b, 0, aTime, []byte("abcd"), 4, pcapfile.FlagInbound|pcapfile.FlagBroadcast, 0)
+			},
+			`06000000 38000000 00000000 fe9c9717 15cd853d 04000000 04000000
+			61626364
+			0200 0400 0d000000
+			0600 0400 00000000
+			0000 0000
+			38000000`,
+		},
+		{
 			"empty packet before the epoch, of impossible length",
 			func(b []byte) []byte { return pcapfile.AppendPacket(b, 0, -1, nil, 0, 0) },
 			`06000000 20000000 00000000 00000000 00000000 00000000 00000000 20000000`,
@@ -231,6 +252,8 @@ func TestPacketSize(t *testing.T) {
 		for _, flags := range []pcapfile.Flags{0, pcapfile.FlagOutbound} {
 			b := pcapfile.AppendPacket(nil, 0, aTime, data[:n], 70, flags)
 			assert.Len(t, b, pcapfile.PacketSize(n, flags))
+			b = pcapfile.AppendQueuedPacket(nil, 0, aTime, data[:n], 70, flags, 1)
+			assert.Len(t, b, pcapfile.QueuedPacketSize(n, flags))
 		}
 		assert.Len(t, pcapfile.AppendRecord(nil, aTime, data[:n], 70, true), pcapfile.RecordSize(n))
 	}

@@ -20,6 +20,8 @@ const maxAddrs = 1000
 const (
 	trailerSize  = 4
 	flagsOptSize = 12 // epb_flags and the end of the options
+	queueOptSize = 8  // epb_queue
+	optsEndSize  = 4
 )
 
 // PacketSize returns how many bytes AppendPacket appends for capLen bytes of
@@ -71,6 +73,30 @@ func AppendPacket(dst []byte, id uint32, ns int64, data []byte, length uint32, f
 	}
 	binary.LittleEndian.PutUint32(b[size-trailerSize:], uint32(size))
 	return dst
+}
+
+// QueuedPacketSize is PacketSize for AppendQueuedPacket.
+func QueuedPacketSize(capLen int, flags Flags) int {
+	n := PacketSize(capLen, flags) + queueOptSize
+	if flags == 0 {
+		n += optsEndSize
+	}
+	return n
+}
+
+// AppendQueuedPacket is AppendPacket for a packet of one of several queues of its
+// interface, which it tells by epb_queue.
+func AppendQueuedPacket(dst []byte, id uint32, ns int64, data []byte, length uint32, flags Flags, queue uint32) []byte {
+	at := len(dst)
+	dst = AppendPacket(dst, id, ns, data, length, flags)
+	dst = dst[:len(dst)-trailerSize]
+	if flags != 0 {
+		dst = dst[:len(dst)-optsEndSize]
+	}
+	dst = appendOptionHeader(dst, OptionQueue, 4)
+	dst = binary.LittleEndian.AppendUint32(dst, queue)
+	dst = append(dst, 0, 0, 0, 0) // opt_endofopt
+	return endBlock(dst, at)
 }
 
 // AppendPacketOptions is AppendPacket for packets that have options: beside

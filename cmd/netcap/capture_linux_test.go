@@ -424,6 +424,38 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// TestOrderOfRings has two interfaces give packets, one in full blocks and one in blocks that
+// wait until they are old: what is read of the files is in the order of the times, and the
+// files tell by which ring each packet came.
+func TestOrderOfRings(t *testing.T) {
+	h := newHost(t)
+	testenv.NewVeth(t, h.peer, h.net, "g1", "c1")
+	dir := filepath.Join(h.dir, "set")
+	p := h.capture("-i", "c0", "-i", "c1", "--threads", "2", "--dir", dir, "-C", "2", "udp")
+	for i := range 20 {
+		h.peer.Flood(t, "g0", 500, 1000)
+		h.peer.Send(t, "g1", testenv.UDPFrame(uint32(i), 400))
+	}
+	captured, received, dropped := summary(t, p.stop())
+	assert.Equal(t, []int{20_020, 20_020, 0}, []int{captured, received, dropped})
+	files := filepathGlob(t, dir+"/*.pcapng")
+	require.Greater(t, len(files), 3)
+	merged := filepath.Join(h.dir, "merged.pcapng")
+	run1(t, "mergecap", append([]string{"-a", "-w", merged}, files...)...)
+	assert.Contains(t, run1(t, "capinfos", "-o", merged), "Strict time order:   False", "the files' own order")
+
+	read := filepath.Join(h.dir, "read.pcapng")
+	h.does("read", "-w", read, dir)
+	assert.Contains(t, run1(t, "capinfos", "-o", read), "Strict time order:   True")
+	assert.Equal(t, 20_020, capinfosPackets(t, read))
+	rings := make(map[string]int)
+	for _, ring := range strings.Fields(run1(t, "tshark", "-r", read, "-T", "fields", "-E", "separator=,", "-e", "frame.interface_name", "-e", "frame.interface_queue")) {
+		rings[ring]++
+	}
+	assert.Equal(t, 20, rings["c1,0"]+rings["c1,1"], "%v", rings)
+	assert.Equal(t, 20_000, rings["c0,0"]+rings["c0,1"], "%v", rings)
+}
+
 // With as many packets as are asked for all threads end.
 func TestThreadsCount(t *testing.T) {
 	h := newHost(t)

@@ -29,7 +29,8 @@ type entry struct {
 	seq      uint64
 
 	file   *File
-	packet *pcapfile.Packet // the next one
+	packet *pcapfile.Packet // the next one; nil if it wasn't read yet
+	order  *order           // of several rings' packets; nil for one's
 	err    error            // instead of a packet
 	// unchecked: the packet was read to tell its time, and may be out of bounds.
 	unchecked bool
@@ -228,7 +229,8 @@ func (s *Stream) chooseOf(files []*entry, out map[*entry]bool) {
 	}
 }
 
-// firstTime is the time of a file's first packet.
+// firstTime is the time of a file's first packet, or, where several rings' packets aren't in
+// order, one that none is before.
 func firstTime(e *entry, w *Windows) (ns int64, ok bool) {
 	f, err := open(e.path, nil, peekWindow, w)
 	if err != nil {
@@ -239,5 +241,9 @@ func firstTime(e *entry, w *Windows) (ns int64, ok bool) {
 	if err != nil || !p.HasTime {
 		return 0, false
 	}
-	return pcapfile.UnixNano(p.Time), true
+	ns = pcapfile.UnixNano(p.Time)
+	if _, ok := queueOf(p); ok {
+		ns -= orderSpan
+	}
+	return ns, true
 }

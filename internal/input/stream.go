@@ -35,6 +35,9 @@ type Config struct {
 // A Stream delivers the packets of files in the order of their times, as mergecap does:
 // of the packets that are next in each file, the earliest. One without a time follows the
 // one before it in its file, and a file without times keeps its place among the others.
+// Packets that say by epb_queue which of several rings they came by are put in order within
+// their file too, as far as they are at most 10 seconds and 64 MiB apart in it, unless it
+// is followed or no regular file.
 //
 // Of many files those are open whose turn it is: it comes with the time in their name, if
 // it is that of a set's file, and with their first packet.
@@ -48,6 +51,8 @@ type Stream struct {
 	returned bool     // the packet of queue[0] was handed out
 	problems []error  // to be reported before anything else
 	follow   *follower
+
+	held    int64 // bytes of packets that are to be put in order
 
 	opened  int // before their turn
 	heavy   int // of these
@@ -134,11 +139,19 @@ func (s *Stream) load(e *entry) {
 	if e.unchecked = e.err == nil; e.unchecked && e.packet.HasTime {
 		e.key, e.turnKnown = pcapfile.UnixNano(e.packet.Time), true
 	}
+	if e.err == nil && s.hold(e, e.packet) {
+		e.packet, e.unchecked = nil, false
+		e.key -= orderSpan
+	}
 	if c := e.file.Compression; e.regular && e.err == nil && (c == "xz" || c == "zstd") {
 		if s.heavy++; s.heavy > heavy || e.file.claimed > 0 {
 			s.forget(e.file)
 			e.err = e.file.Close()
 			e.file, e.packet, e.unchecked = nil, nil, false
+			if e.order != nil {
+				e.order.drop()
+				e.order = nil
+			}
 		}
 	}
 }
@@ -187,10 +200,35 @@ func openCompressed(path string, w *Windows) (*File, error) {
 	return nil, fileError(path, errors.New("it was deleted while others were read"))
 }
 
+// hold reports whether a packet of a file, the first, is to be put in order with those that
+// follow, as those of several rings are; if so it is held back. What comes out of a pipe, or
+// is still being written, may have to wait for ever for what follows.
+func (s *Stream) hold(e *entry, p *pcapfile.Packet) bool {
+	if !e.regular || s.follow != nil {
+		return false
+	}
+	if _, ok := queueOf(p); !ok {
+		return false
+	}
+	e.order = &order{held: &s.held}
+	e.order.keep(p)
+	return true
+}
+
+// readNext reads the next packet of a file.
+func (s *Stream) readNext(e *entry) (*pcapfile.Packet, error) {
+	if e.order == nil {
+		if p, err := e.file.Next(); err != nil || len(p.Options) == 0 || !s.hold(e, p) {
+			return p, err
+		}
+	}
+	return e.order.next(e.file)
+}
+
 // advance reads the next packet of a file that is wanted.
 func (s *Stream) advance(e *entry) error {
 	for {
-		p, err := e.file.Next()
+		p, err := s.readNext(e)
 		if err != nil {
 			return err
 		}
@@ -243,8 +281,11 @@ func (s *Stream) Next() (*pcapfile.Packet, *File, error) {
 		case s.returned:
 			s.returned = false
 			e.err = s.advance(e)
-		case e.file == nil && e.err == nil:
-			if e.file, e.err = s.openFile(e); e.err == nil {
+		case e.packet == nil && e.err == nil:
+			if e.file == nil {
+				e.file, e.err = s.openFile(e)
+			}
+			if e.err == nil {
 				e.err = s.advance(e)
 			}
 		case e.unchecked:
@@ -288,6 +329,9 @@ func (s *Stream) end(e *entry) error {
 	err := e.err
 	if s.follow != nil {
 		err = s.follow.judge(err)
+	}
+	if e.order != nil {
+		e.order.drop()
 	}
 	if e.file != nil {
 		if s.cfg.Ended != nil {

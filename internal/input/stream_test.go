@@ -2,14 +2,18 @@ package input_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -471,4 +475,199 @@ func BenchmarkStream(b *testing.B) {
 			}
 		})
 	}
+}
+
+// ringBlocks is what several rings of two interfaces give to files: blocks of packets, each in
+// order, up to nine tenths of a second behind one another. Each packet's time is its own.
+func ringBlocks(rnd *rand.Rand) [][]ringPacket {
+	type block struct {
+		packets []ringPacket
+		written int64
+	}
+	var blocks []block
+	taken := make(map[int64]bool)
+	for ring := range 5 {
+		for at := int64(0); at < 60e9; {
+			var b block
+			for range 1 + rnd.IntN(40) {
+				at += 1 + rnd.Int64N(100e6)
+				for taken[at] {
+					at++
+				}
+				taken[at] = true
+				b.packets = append(b.packets, ringPacket{uint32(ring % 2), uint32(ring / 2), at, []byte(fmt.Sprintf("%d of %d", at, ring))})
+			}
+			b.written = at + rnd.Int64N(900e6)
+			at = b.written
+			blocks = append(blocks, b)
+		}
+	}
+	slices.SortFunc(blocks, func(a, b block) int { return cmp.Compare(a.written, b.written) })
+	var out [][]ringPacket
+	for _, b := range blocks {
+		out = append(out, b.packets)
+	}
+	return out
+}
+
+type ringPacket struct {
+	device, queue uint32
+	at            int64 // behind start, in nanoseconds
+	data          []byte
+}
+
+func ringsFile(blocks [][]ringPacket) []byte {
+	b := pcapfile.AppendSection(nil, &pcapfile.Section{})
+	for _, name := range []string{"a", "b"} {
+		b = pcapfile.AppendInterface(b, &pcapfile.Interface{Name: name, LinkType: pcapfile.LinkTypeEthernet, FCSLen: -1})
+	}
+	for _, block := range blocks {
+		for _, p := range block {
+			b = pcapfile.AppendQueuedPacket(b, p.device, start.UnixNano()+p.at, p.data, uint32(len(p.data)), pcapfile.Flags(p.at%2), p.queue)
+		}
+	}
+	return b
+}
+
+// TestReordercap holds the order of packets that several rings gave to reordercap's, within
+// one file and across those of a set, compressed, torn and within bounds.
+func TestReordercap(t *testing.T) {
+	reordercap := testenv.Program(t, "reordercap")
+	for seed := range uint64(20) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		blocks := ringBlocks(rnd)
+		dir, set := t.TempDir(), t.TempDir()
+		one := write(t, dir, "one.pcapng", ringsFile(blocks))
+		sorted := filepath.Join(dir, "sorted.pcapng")
+		require.NoError(t, exec.Command(reordercap, one, sorted).Run())
+		want := contents(t, input.NewStream([]string{sorted}, nil))
+		require.Greater(t, len(want), 1000)
+		assert.Empty(t, difference(want, contents(t, input.NewStream([]string{one}, nil))))
+		unsorted, err := input.Open(one, nil)
+		require.NoError(t, err)
+		assert.NotEmpty(t, difference(want, contentsOf(t, unsorted.Next)), "a file's own order is another one")
+		require.NoError(t, unsorted.Close())
+
+		for i, part := 0, 1; i < len(blocks); part++ {
+			n := min(1+rnd.IntN(len(blocks)), len(blocks)-i)
+			name := fmt.Sprintf("x-%s-%06d.pcapng", start.Add(time.Duration(blocks[i][0].at)).UTC().Format("20060102T150405Z"), part)
+			path := write(t, set, name, ringsFile(blocks[i:i+n]))
+			if rnd.IntN(3) == 0 {
+				require.NoError(t, exec.Command(testenv.Program(t, "gzip"), path).Run())
+			}
+			i += n
+		}
+		assert.Empty(t, difference(want, contents(t, input.NewStream([]string{set}, nil))))
+
+		from, to := start.Add(20*time.Second), start.Add(40*time.Second)
+		var within []string
+		for _, data := range want {
+			var at int64
+			_, err := fmt.Sscanf(data, "%d of", &at)
+			require.NoError(t, err)
+			if at >= 20e9 && at < 40e9 {
+				within = append(within, data)
+			}
+		}
+		assert.Empty(t, difference(within, contents(t, input.NewStream([]string{set}, &input.Config{From: from, To: to}))))
+
+		// What is before a tear is told, in order, and then the tear.
+		whole, err := os.ReadFile(one)
+		require.NoError(t, err)
+		torn := write(t, dir, "torn.pcapng", whole[:len(whole)/2-2])
+		s := input.NewStream([]string{torn}, nil)
+		var got []string
+		for {
+			p, _, err := s.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				var damage *pcapfile.TruncatedError
+				require.ErrorAs(t, err, &damage)
+				continue
+			}
+			got = append(got, string(p.Data))
+		}
+		require.NoError(t, exec.Command(reordercap, write(t, dir, "half.pcapng", wholeBlocks(whole[:len(whole)/2-2])), sorted).Run())
+		assert.Empty(t, difference(contents(t, input.NewStream([]string{sorted}, nil)), got))
+	}
+}
+
+// difference says where got differs first, "" if nowhere: all of it would be pages.
+func difference(want, got []string) string {
+	for i := range max(len(want), len(got)) {
+		if i >= len(want) || i >= len(got) || want[i] != got[i] {
+			return fmt.Sprintf("differ from %d on, of %d and %d", i, len(want), len(got))
+		}
+	}
+	return ""
+}
+
+// wholeBlocks is what of a file is whole.
+func wholeBlocks(b []byte) []byte {
+	n := 0
+	for n+12 <= len(b) {
+		size := int(binary.LittleEndian.Uint32(b[n+4:]))
+		if n+size > len(b) {
+			break
+		}
+		n += size
+	}
+	return b[:n]
+}
+
+func contents(t *testing.T, s *input.Stream) []string {
+	t.Helper()
+	all := contentsOf(t, func() (*pcapfile.Packet, error) {
+		p, _, err := s.Next()
+		return p, err
+	})
+	require.NoError(t, s.Close())
+	return all
+}
+
+func contentsOf(t *testing.T, next func() (*pcapfile.Packet, error)) (all []string) {
+	t.Helper()
+	for {
+		p, err := next()
+		if err == io.EOF {
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, string(p.Data))
+	}
+}
+
+// TestReorderedHolds has rings that are far apart in a file: more isn't held back than there
+// may be, and each packet is told once.
+func TestReorderedHolds(t *testing.T) {
+	b := pcapfile.AppendSection(nil, &pcapfile.Section{})
+	b = pcapfile.AppendInterface(b, &pcapfile.Interface{LinkType: pcapfile.LinkTypeEthernet, FCSLen: -1})
+	const n, size = 10_000, 20_000
+	for i := range n {
+		data := make([]byte, size)
+		binary.LittleEndian.PutUint32(data, uint32(i))
+		b = pcapfile.AppendQueuedPacket(b, 0, start.UnixNano()+int64(i), data, size, 0, uint32(i%2))
+	}
+	path := write(t, t.TempDir(), "x.pcapng", b)
+	b = nil
+	s := input.NewStream([]string{path}, nil)
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		p, _, err := s.Next()
+		require.NoError(t, err)
+		require.EqualValues(t, i, binary.LittleEndian.Uint32(p.Data))
+		if i == n/2 {
+			runtime.GC()
+			runtime.ReadMemStats(&now)
+			held := int64(now.HeapAlloc) - int64(before.HeapAlloc)
+			assert.Less(t, held, int64(100<<20))
+			assert.Greater(t, held, int64(30<<20))
+		}
+	}
+	_, _, err := s.Next()
+	assert.Equal(t, io.EOF, err)
 }

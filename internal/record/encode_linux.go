@@ -48,6 +48,11 @@ type encoder struct {
 	started int64   // when the current file was begun, ns since the epoch
 	ids     atomic.Int32
 	scratch []byte
+
+	// queued has each packet say which of its interface's rings it is from: between several
+	// rings of one set packets are in the file as their blocks came.
+	queued bool
+	queue  uint32 // of the batch at hand
 }
 
 // header begins a file.
@@ -193,6 +198,9 @@ func (e *encoder) size(data []byte, flags pcapfile.Flags) int {
 	if e.format == pcapfile.PCAP {
 		return pcapfile.RecordSize(len(data))
 	}
+	if e.queued {
+		return pcapfile.QueuedPacketSize(len(data), flags)
+	}
 	return pcapfile.PacketSize(len(data), flags)
 }
 
@@ -201,6 +209,9 @@ func (e *encoder) packet(dst []byte, d *device, ns int64, data []byte, length in
 	d.delivered++
 	if e.format == pcapfile.PCAP {
 		return pcapfile.AppendRecord(dst, ns, data, uint32(length), true)
+	}
+	if e.queued {
+		return pcapfile.AppendQueuedPacket(dst, uint32(d.id), ns, data, uint32(length), flags, e.queue)
 	}
 	return pcapfile.AppendPacket(dst, uint32(d.id), ns, data, uint32(length), flags)
 }

@@ -222,6 +222,11 @@ func (r *Recorder) addSource(name string) error {
 
 // Begin opens the first file. Nothing of it is left behind if it fails.
 func (r *Recorder) Begin() error {
+	rings := 0
+	for _, s := range r.sources {
+		rings += s.threads
+	}
+	r.enc.queued = rings > 1
 	f := r.cfg.Files
 	f.Log, f.Now = r.log, r.cfg.Now
 	f.Began, f.Finished, f.Deleted = r.fileBegan, r.fileFinished, r.fileDeleted
@@ -423,7 +428,7 @@ func (r *Recorder) rotate() (rotate.Ending, error) {
 }
 
 // take encodes a batch of a source.
-func (r *Recorder) take(s *source, batch *capture.Batch) error {
+func (r *Recorder) take(s *source, ring int, batch *capture.Batch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.counted() {
@@ -436,6 +441,7 @@ func (r *Recorder) take(s *source, batch *capture.Batch) error {
 	if !room {
 		return r.discard(s, batch)
 	}
+	r.enc.queue = uint32(ring)
 	var n, oldest int64
 	if own := s.own.Load(); own != nil {
 		n, oldest, err = r.encodeAccepted(s, own, batch)

@@ -415,7 +415,7 @@ func BenchmarkRecord(b *testing.B) {
 					b.Fatal(err)
 				}
 				done += batch.Len()
-				if err := r.take(r.sources[0], batch); err != nil {
+				if err := r.take(r.sources[0], 0, batch); err != nil {
 					b.Fatal(err)
 				}
 				batch.Release()

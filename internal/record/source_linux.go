@@ -162,7 +162,7 @@ func (s *source) empty(in []Source) error {
 	ends := make([]error, len(in))
 	var others sync.WaitGroup
 	one := func(i int) {
-		ends[i] = s.emptyOne(in[i], i == 0)
+		ends[i] = s.emptyOne(in[i], i)
 		if ends[i] != nil && !errors.Is(ends[i], capture.ErrInterfaceGone) {
 			s.r.stopping(ends[i])
 		}
@@ -188,15 +188,16 @@ func (s *source) empty(in []Source) error {
 	return ended
 }
 
-// emptyOne takes packets out of a ring until that ends. The first ring of an interface tells
-// how that is.
-func (s *source) emptyOne(in Source, first bool) error {
+// emptyOne takes packets out of one of the rings until that ends. The first tells how the
+// interface is.
+func (s *source) emptyOne(in Source, ring int) error {
+	first := ring == 0
 	var failed error
 	for {
 		batch, err := in.Next()
 		switch {
 		case err == nil:
-			err = s.r.take(s, batch)
+			err = s.r.take(s, ring, batch)
 			batch.Release()
 			if errors.Is(err, errCounted) {
 				return err
