@@ -52,7 +52,7 @@ type Stream struct {
 	problems []error  // to be reported before anything else
 	follow   *follower
 
-	held    int64 // bytes of packets that are to be put in order
+	held int64 // bytes of packets that are to be put in order
 
 	opened  int // before their turn
 	heavy   int // of these
