@@ -27,6 +27,16 @@ type Packet struct {
 	Offset int64 // of its record or block in the file
 }
 
+// Queue returns which queue of its interface the packet came by (epb_queue), if it says so.
+func (p *Packet) Queue() (queue uint32, ok bool) {
+	for i := range p.Options {
+		if o := &p.Options[i]; o.Code == OptionQueue && !o.Unknown {
+			return binary.LittleEndian.Uint32(o.Value), true
+		}
+	}
+	return 0, false
+}
+
 // Reader decodes a pcap or pcapng file.
 //
 // What the blocks between the packets say is kept up to 16 MiB; beyond that

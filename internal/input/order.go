@@ -1,7 +1,6 @@
 package input
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"netcap/pcapfile"
@@ -42,16 +41,6 @@ type kept struct {
 
 // size is what it takes, about.
 func (k *kept) size() int64 { return int64(cap(k.data)) + 256 }
-
-// queueOf is the number of the ring that a packet came by.
-func queueOf(p *pcapfile.Packet) (queue uint32, ok bool) {
-	for i := range p.Options {
-		if o := &p.Options[i]; o.Code == pcapfile.OptionQueue && !o.Unknown {
-			return binary.LittleEndian.Uint32(o.Value), true
-		}
-	}
-	return 0, false
-}
 
 // next returns the next packet of f. It is valid until the next one is asked for.
 func (o *order) next(f *File) (*pcapfile.Packet, error) {
@@ -105,7 +94,7 @@ func (o *order) due(first *lane) bool {
 
 // keep holds a packet back.
 func (o *order) keep(p *pcapfile.Packet) *lane {
-	queue, _ := queueOf(p)
+	queue, _ := p.Queue()
 	l := o.lane(uint32(p.InterfaceID), queue)
 	k := &kept{}
 	if n := len(o.free); n > 0 {

@@ -207,7 +207,7 @@ func (s *Stream) hold(e *entry, p *pcapfile.Packet) bool {
 	if !e.regular || s.follow != nil {
 		return false
 	}
-	if _, ok := queueOf(p); !ok {
+	if _, ok := p.Queue(); !ok {
 		return false
 	}
 	e.order = &order{held: &s.held}

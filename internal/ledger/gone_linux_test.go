@@ -258,6 +258,50 @@ func TestKilledSince(t *testing.T) {
 	}
 }
 
+// Where nothing of the last file is whole, the gap begins with the last record of the one
+// before it, though the promise is of later.
+func TestKilledSinceBefore(t *testing.T) {
+	for name, damage := range map[string]func(b []byte, header int) []byte{
+		"torn": func(b []byte, header int) []byte { return b[:header+10] },
+		"zeros behind the header": func(b []byte, header int) []byte {
+			clear(b[header:])
+			return b
+		},
+		"zeros": func(b []byte, _ int) []byte {
+			clear(b)
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, c := t.TempDir(), &clock{}
+			start := c.at("10:00:00")
+			l := c.open(t, dir)
+			for n := range 2 {
+				b := pcapfile.AppendSection(nil, &pcapfile.Section{Application: "netcap"})
+				b = pcapfile.AppendInterface(b, &pcapfile.Interface{Name: "a0", LinkType: pcapfile.LinkTypeEthernet})
+				header := len(b)
+				at := start.Add(time.Duration(n) * 4 * time.Second)
+				b = pcapfile.AppendPacket(b, 0, at.UnixNano(), make([]byte, 2000), 2000, 0)
+				if n == 1 {
+					b = damage(b, header)
+				}
+				path := filepath.Join(dir, fmt.Sprintf("x-%s-%06d.pcapng", at.Format("20060102T150405Z"), n+1))
+				l.Began(&rotate.FileInfo{Path: path, Start: at, Packets: -1})
+				require.NoError(t, os.WriteFile(path, b, 0o600))
+				if n == 0 {
+					l.Finished(&rotate.FileInfo{Path: path, Start: at, End: at.Add(time.Second), Packets: 1, Bytes: int64(len(b))})
+				}
+			}
+			awaitAlive(t, dir, c.at("10:00:08"))
+			now := start.Add(30 * time.Minute)
+			r, err := Read(dir, "x", false, now)
+			require.NoError(t, err)
+			assert.Equal(t, []Gap{{From: start, To: now, Cause: Killed}}, r.Gaps)
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
 // A ledger that can't be written for long doesn't collect lines of files without end.
 func TestUnwritable(t *testing.T) {
 	h := newHistory(t)

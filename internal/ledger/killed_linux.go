@@ -40,11 +40,12 @@ func lastRecord(dir string, spans []span, before time.Time, flush time.Duration)
 			continue
 		}
 		if !strings.HasSuffix(s.name, ".pcapng") && !strings.HasSuffix(s.name, ".pcap") {
-			return s.from, false // it was finished before it was compressed
+			return s.from, torn // it was finished before it was compressed
 		}
-		last, torn = s.lastRecord(dir, flush)
-		if !last.IsZero() || torn {
-			return last, torn
+		end, damaged := s.lastRecord(dir, flush)
+		torn = torn || damaged
+		if !end.IsZero() {
+			return end, torn
 		}
 	}
 	return last, torn
@@ -59,14 +60,18 @@ func (s *span) lastRecord(dir string, flush time.Duration) (last time.Time, torn
 	defer f.Close()
 	r, err := pcapfile.NewReader(f)
 	if err != nil {
-		return last, false
+		return last, true
 	}
 	var disorder time.Duration
+	queued := false // there are several rings
 	for {
 		p, err := r.Next()
 		if err != nil {
 			torn = !errors.Is(err, io.EOF)
 			break
+		}
+		if _, ok := p.Queue(); ok {
+			queued = true
 		}
 		if !p.HasTime {
 			continue
@@ -81,7 +86,7 @@ func (s *span) lastRecord(dir string, flush time.Duration) (last time.Time, torn
 		return last, torn
 	}
 	// Packets of another ring or interface may be as late as others were, or as may be.
-	if len(r.Interfaces()) > 1 {
+	if queued || len(r.Interfaces()) > 1 {
 		disorder = max(disorder, flush)
 	}
 	return last.Add(-disorder), torn

@@ -15,6 +15,7 @@ const (
 	requireCorpus = "corpus"
 	requirePeers  = "peers"
 	requireDocker = "docker"
+	requireFUSE   = "fuse"
 )
 
 // lacking ends the test because the machine lacks something: it fails where
@@ -34,6 +35,16 @@ func Root(t testing.TB) {
 	if err := canMakeNamespaces(); err != nil {
 		t.Logf("no network namespace can be made: %v", err)
 		lacking(t, requireRoot, "root")
+	}
+}
+
+// FUSE demands a kernel that lets programs be file systems.
+func FUSE(t testing.TB) {
+	t.Helper()
+	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
+		lacking(t, requireFUSE, "FUSE (/dev/fuse)")
+	} else if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
