@@ -54,10 +54,7 @@ func New(t testing.TB) *Disk {
 	var st syscall.Stat_t
 	require.NoError(t, syscall.Stat(d.under, &st))
 	root := &gofuse.LoopbackRoot{Path: d.under, Dev: uint64(st.Dev)}
-	root.NewNode = func(r *gofuse.LoopbackRoot, _ *gofuse.Inode, _ string, _ *syscall.Stat_t) gofuse.InodeEmbedder {
-		return &node{gofuse.LoopbackNode{RootData: r}, d}
-	}
-	top := &node{gofuse.LoopbackNode{RootData: root}, d}
+	top := &node{&gofuse.LoopbackNode{RootData: root}, d}
 	root.RootNode = top
 	server, err := gofuse.Mount(d.Dir, top, &gofuse.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, AllowOther: true, FsName: "powercut"}})
 	require.NoError(t, err)
@@ -156,8 +153,13 @@ func put(content []byte, f io.ReaderAt, w span) ([]byte, error) {
 
 // node is a file or directory.
 type node struct {
-	gofuse.LoopbackNode
+	*gofuse.LoopbackNode
 	disk *Disk
+}
+
+// WrapChild makes a node of what is in a directory.
+func (n *node) WrapChild(_ context.Context, child gofuse.InodeEmbedder) gofuse.InodeEmbedder {
+	return &node{child.(*gofuse.LoopbackNode), n.disk}
 }
 
 // The files beneath are read and written through the page cache of their own.
