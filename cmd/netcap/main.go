@@ -57,6 +57,9 @@ var (
 func main() {
 	// A reader that goes away is an error of writing, EPIPE, and not a signal.
 	signal.Ignore(syscall.SIGPIPE)
+	if err := closeInherited(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "netcap: "+oneLine(err))
+	}
 	os.Exit(run(os.Args[1:]))
 }
 

@@ -99,6 +99,14 @@ const LogVariable = "NETCAP_DETACHED_LOG"
 // readyFD is where such a process tells, in a line, that it is ready.
 const readyFD = 3
 
+// HandedOver are the descriptors that this process has of its starter.
+func HandedOver() []int {
+	if os.Getenv(LogVariable) == "" {
+		return nil
+	}
+	return []int{readyFD}
+}
+
 // A Starter is who started this process and waits until it is ready: Start, systemd, or
 // nobody.
 type Starter struct {
