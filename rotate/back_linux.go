@@ -3,7 +3,9 @@ package rotate
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,9 +27,20 @@ const (
 
 // machine is what tests put something else in place of.
 type machine struct {
-	boot func() time.Duration            // a clock that nobody can set
-	ring func() (*uring, error)          // for the files of one Writer
-	sink func(f *file, name string) sink // of a file that was made
+	boot   func() time.Duration            // a clock that nobody can set
+	ring   func() (*uring, error)          // for the files of one Writer
+	sink   func(f *file, name string) sink // of a file that was made
+	create func(d *directory, name string) (*os.File, error)
+	lstat  func(d *directory, name string) (fs.FileInfo, error)
+}
+
+func realMachine() machine {
+	return machine{
+		boot: bootClock, ring: newURing,
+		sink:   func(f *file, _ string) sink { return f },
+		create: (*directory).create,
+		lstat:  func(d *directory, name string) (fs.FileInfo, error) { return d.root.Lstat(name) },
+	}
 }
 
 // back is the goroutine that does everything that may wait for a disk.
@@ -54,17 +67,22 @@ type back struct {
 
 	file       *file // what out writes to, nil for a stream
 	pace       pace
-	pieces     atomic.Bool // the front is to hand over buffers that hold little
-	maxBacklog int64       // how many bytes the page cache may hold
-	restore    func()      // ends its priority; nil while it has none
-	noPriority bool        // the machine gives it none
-	uring      *uring      // nil where there is none
-	out        *output     // the file that is being written, nil between two
-	last       *segment    // the one that was opened last
-	failing    bool        // segments end in errors, and no packet was written since
+	pieces     atomic.Bool   // the front is to hand over buffers that hold little
+	maxBacklog int64         // how many bytes the page cache may hold
+	restore    func()        // ends its priority; nil while it has none
+	noPriority bool          // the machine gives it none
+	uring      *uring        // nil where there is none
+	out        *output       // the file that is being written, nil between two
+	last       *segment      // the one that was opened last
+	ending     *segment      // has ended, and its file is open until the next one is
+	next       *next         // made ahead, nil mostly
+	retry      *time.Timer   // of making it
+	retryAfter time.Duration // 0 while files can be begun
+	failing    bool          // segments end in errors, and no packet was written since
 	house      *time.Timer
 	credit     credit
-	free       int64 // bytes of the file system, when room was last made
+	free       int64 // bytes of the file system, when that was last told
+	blind      bool  // it isn't told any more
 	// complained is when files on hold were last complained of, by the boot clock.
 	complained time.Duration
 	syncer     *syncer
@@ -84,6 +102,7 @@ func newBack(c *Config, p *pool, m machine) (*back, error) {
 		dirty: make(chan struct{}, 1), now: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	b.due.Store(never)
+	b.retry = stoppedTimer()
 	b.pace.limit = int64(float64(p.most) * bufferSize / holdUp.Seconds())
 	b.syncer = newSyncer(b)
 	var err error
@@ -110,14 +129,19 @@ func (b *back) run() {
 	defer close(b.done)
 	defer b.syncer.stop()
 	defer func() {
+		b.letGo()
 		if b.out != nil { // the one file of Config.File
 			b.syncer.close(b.last, b.cfg.Now())
+		}
+		if b.next != nil {
+			b.discard(b.next)
 		}
 	}()
 	flush := stoppedTimer()
 	sync := stoppedTimer()
 	b.house = time.NewTimer(housekeepingInterval)
 	defer b.house.Stop()
+	defer b.retry.Stop()
 	syncArmed := false
 	for {
 		select {
@@ -139,6 +163,10 @@ func (b *back) run() {
 		case <-b.house.C:
 			b.housekeep()
 			b.house.Reset(b.interval())
+		case <-b.retry.C:
+			b.tryNext()
+		case l := <-b.set.looked():
+			b.set.takeOver(l)
 		}
 		if b.out != nil && b.out.wrote && !syncArmed {
 			syncArmed = true
@@ -155,10 +183,13 @@ func stoppedTimer() *time.Timer {
 }
 
 func (b *back) interval() time.Duration {
-	if b.paused.Load() {
-		return resumeInterval
+	switch {
+	case !b.paused.Load():
+		return housekeepingInterval
+	case b.retryAfter > 0:
+		return b.retryAfter
 	}
-	return housekeepingInterval
+	return resumeInterval
 }
 
 // never is when a flush is due while nothing is published.
@@ -206,6 +237,7 @@ func (b *back) do(o op) {
 		return
 	}
 	buf := o.write
+	buf.skip()
 	length, packets := buf.taken()
 	if !buf.seg.dead.Load() {
 		b.write(buf, length, packets)
@@ -226,6 +258,7 @@ func (b *back) flush() {
 	if buf == nil || buf.seg.dead.Load() {
 		return
 	}
+	buf.skip()
 	if buf.seg.out == nil || buf.off+int64(buf.written) != buf.seg.end {
 		b.wake(0) // ops come first
 		return
@@ -269,7 +302,7 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if length == buf.limit {
 		w = b.way(length)
 	}
-	if length < bufferSize {
+	if length < bufferSize || seg.base+int64(seg.skip) > 0 {
 		w = cached // only what is aligned goes past the page cache
 	}
 	if w == direct {
@@ -301,6 +334,7 @@ func (b *back) count(seg *segment, buf *buffer, packets int) {
 	delta := int64(packets - buf.writtenPackets)
 	b.written.Add(delta)
 	seg.packets += delta
+	seg.out.packets += delta
 	buf.writtenPackets = packets
 }
 
@@ -314,21 +348,18 @@ func (b *back) account(seg *segment, end int64) {
 	b.snapshot()
 }
 
-// finish closes a segment's file once its last buffer is written. The one file
-// of Config.File stays open until the end.
+// finish has a segment's file closed, as soon as the next one is open, once its last buffer is
+// written. The one file of Config.File stays open until the end.
 func (b *back) finish(seg *segment) {
-	if b.set == nil || seg.dead.Load() {
-		return
+	if b.set != nil && !seg.dead.Load() {
+		b.ending = seg
 	}
-	b.set.ended(seg.stop, seg.packets)
-	b.set.finished()
-	b.out = nil
-	b.syncer.close(seg, seg.stop)
 }
 
 func (b *back) housekeep() {
 	if b.set != nil {
 		b.renewUnnamed()
+		b.lookAround()
 		b.set.refreshHolds()
 		b.expire()
 		if err := b.makeRoom(0, 0); err != nil && !isFull(err) && !errors.Is(err, ErrFull) {

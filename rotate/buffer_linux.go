@@ -57,6 +57,13 @@ func (b *buffer) taken() (length, packets int) {
 	return int(v >> 32), int(uint32(v))
 }
 
+// skip leaves out what the segment's file doesn't get.
+func (b *buffer) skip() {
+	if b.off == 0 {
+		b.written = max(b.written, b.seg.skip)
+	}
+}
+
 // pool gives out buffers, up to a bound.
 type pool struct {
 	mu     sync.Mutex

@@ -158,6 +158,9 @@ type Config struct {
 	// how many of them are packets.
 	Records func(p []byte) (n, packets int)
 
+	// Joins says that what a file begins with may stand in the middle of one: where the next
+	// file can't be begun the one before goes on with it. Otherwise it is left out there.
+	Joins bool
 	// Beside says that finished files are compressed beside themselves: one segment of
 	// the budget is left for that.
 	Beside bool

@@ -25,7 +25,7 @@ func (b *back) end(seg *segment, buf *buffer, err error) {
 	if buf != nil {
 		b.cut(seg, buf)
 	}
-	kept := b.retire(seg)
+	kept, before := b.retire(seg), b.retryAfter
 	switch {
 	case b.cfg.Stream != nil, errors.Is(err, ErrFull):
 		b.fatal.set(err)
@@ -46,6 +46,11 @@ func (b *back) end(seg *segment, buf *buffer, err error) {
 	}
 	b.failing = true
 	b.full.Store(isFull(err))
+	b.retry.Stop()
+	b.retryAfter = 0
+	if seg.out == nil {
+		b.retryAfter = min(max(2*before, leastRetry), resumeInterval)
+	}
 	// Where nothing could be kept, the next file would do no better at once.
 	if isFull(err) || seg.packets == 0 {
 		b.pause()
@@ -84,9 +89,9 @@ func (b *back) retire(seg *segment) bool {
 	if b.set == nil {
 		return true
 	}
-	kept, now := seg.packets > 0, b.cfg.Now()
+	kept, now := seg.out.packets > 0, b.cfg.Now()
 	if kept {
-		b.set.ended(now, seg.packets)
+		b.set.ended(now, seg.out.packets)
 	} else {
 		if err := b.set.discardCurrent(); err != nil {
 			b.fault.set(err)
@@ -114,7 +119,7 @@ func (b *back) cut(seg *segment, buf *buffer) {
 		at, before := b.boundary(buf, n)
 		after := at + int64(len(trailer))
 		// A trailer never stands alone, nor where a file may not reach.
-		if len(trailer) == 0 || at == 0 || after > size && !b.extend(seg, after) {
+		if len(trailer) == 0 || at <= int64(seg.skip) || after > size && !b.extend(seg, after) {
 			continue
 		}
 		n, err := seg.out.writeAt(trailer, seg.base+at, cached)
@@ -154,7 +159,7 @@ func (b *back) boundary(buf *buffer, n int) (pos int64, packets int) {
 
 func (b *back) pause() {
 	b.paused.Store(true)
-	b.house.Reset(resumeInterval)
+	b.house.Reset(b.interval())
 	b.snapshot()
 }
 

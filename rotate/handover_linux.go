@@ -63,7 +63,7 @@ func ofSet(set, name string) bool {
 	case set + ".ledger", holdsName(set), lockName(set), holdsLock(set):
 		return true
 	}
-	for _, compressed := range []string{".gz", ".zst"} {
+	for _, compressed := range compressedExts {
 		name = strings.TrimSuffix(name, compressed)
 	}
 	other, _, _, _, ok := ParseName(name)
@@ -72,7 +72,7 @@ func ofSet(set, name string) bool {
 
 func handOver(root *os.Root, name string, uid, gid int) error {
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || damaged(err) { // the Writer passes over what is damaged, and says so
 		return nil
 	}
 	if err != nil {

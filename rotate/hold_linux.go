@@ -289,10 +289,7 @@ func (s *set) held(i int) bool {
 func (s *set) oldest() int {
 	s.refreshHolds()
 	for i := range s.files {
-		if s.files[i].name.String() == s.current {
-			continue
-		}
-		if !s.held(i) {
+		if i != s.current && !s.held(i) {
 			return i
 		}
 	}
@@ -306,7 +303,7 @@ func (s *set) heldFiles() (n int, bytes int64) {
 		return 0, 0
 	}
 	for i := range s.files {
-		if s.files[i].name.String() != s.current && s.held(i) {
+		if i != s.current && s.held(i) {
 			n++
 			bytes += s.files[i].size
 		}

@@ -25,6 +25,14 @@ func (n fileName) stem() string {
 	return fmt.Sprintf("%s-%s-%06d", n.set, n.start.UTC().Format(nameTime), n.seq)
 }
 
+// key tells the files of a set apart, whether they are compressed or not.
+type key struct {
+	start int64 // s since the epoch
+	seq   uint64
+}
+
+func (n fileName) key() key { return key{n.start.Unix(), n.seq} }
+
 // ParseName takes the name of a set's file apart: the set's name, when the file
 // was begun (UTC, to the second), its number in the sequence, and its extension
 // with the dot. ok says whether it is such a name; whose file it is, is another
@@ -88,11 +96,14 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // and what compression makes of them. What people put beside the files, such as
 // FILE.pcapng.txt, is theirs.
 func isCapture(extension, ext string) bool {
-	for _, suffix := range []string{".gz", ".zst"} {
+	for _, suffix := range compressedExts {
 		extension = strings.TrimSuffix(extension, suffix)
 	}
 	return extension == ext || extension == ".pcapng" || extension == ".pcap"
 }
+
+// compressedExts are what compression appends to a name.
+var compressedExts = [...]string{".gz", ".zst"}
 
 // CheckName refuses names for a set that would lead out of the directory, hide
 // the files, or make a mess of a terminal.

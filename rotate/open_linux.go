@@ -26,7 +26,7 @@ func (b *back) prepare() error {
 		return err
 	}
 	if b.cfg.Name != "" {
-		if b.set, err = openSet(b.dir, b.cfg, b.boot); err != nil {
+		if b.set, err = openSet(b.dir, b.cfg, &b.machine); err != nil {
 			return err
 		}
 	}
@@ -129,41 +129,11 @@ func (b *back) open(seg *segment) error {
 	return nil
 }
 
-// openNext opens the next file of the set.
-func (b *back) openNext(seg *segment) error {
-	if err := b.set.scan(); err != nil {
-		return err
-	}
-	b.expire()
-	if err := b.makeNames(); err != nil {
-		return err
-	}
-	if err := b.makeRoom(1, trailerRoom); err != nil {
-		return err
-	}
-	for {
-		f, name, err := b.set.create(seg.start)
-		if err == nil {
-			b.opened(f, name, seg.start)
-			b.cfg.Log.Debug("began a file", "file", b.cfg.path(name))
-			return nil
-		}
-		if !isFull(err) {
-			return err
-		}
-		if roomErr := b.makeRoomBy(1); roomErr != nil { // file systems have room for so many names
-			return errors.Join(roomErr, err)
-		}
-		// What is deleted while it waits to be synced keeps its inode until it is closed.
-		b.syncer.settle()
-	}
-}
-
 // opened notes that a file was made.
 func (b *back) opened(f *os.File, name string, start time.Time) {
 	b.file = newFile(f, b.uring)
 	b.pieces.Store(b.pace.way == cached || b.file.indirect)
-	b.out = &output{sink: b.sink(b.file, name), name: name}
+	b.out = &output{sink: b.sink(b.file, name), name: name, start: start}
 	b.files.Add(1)
 	b.syncer.directory()
 	if b.cfg.Began != nil {

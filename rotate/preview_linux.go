@@ -81,7 +81,8 @@ func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 
 func (p *Preview) look(c *Config, dir *directory) error {
 	if c.Name != "" {
-		s, err := openSet(dir, c, bootClock)
+		m := realMachine()
+		s, err := openSet(dir, c, &m)
 		if err != nil {
 			return err
 		}

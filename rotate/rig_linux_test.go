@@ -160,10 +160,6 @@ func single(t testing.TB, dir string) *Config {
 	return c
 }
 
-func realMachine() machine {
-	return machine{boot: bootClock, ring: newURing, sink: func(f *file, _ string) sink { return f }}
-}
-
 // newRig opens a Writer. When the test ends it is closed, if it isn't yet, and
 // what it took of descriptors and goroutines must be given back.
 func newRig(t testing.TB, cfg *Config, m machine) *rig {
@@ -244,6 +240,16 @@ func (r *rig) goesOn() {
 	r.t.Helper()
 	before := r.w.Stats().Written
 	r.eventually(func() bool { r.batch(1, 1000); return r.w.Stats().Written > before }, "goes on")
+}
+
+// changes waits until another file is written than that one.
+func (r *rig) changes(from string) {
+	r.t.Helper()
+	r.eventually(func() bool {
+		_, err := r.w.Ready()
+		require.NoError(r.t, err)
+		return r.w.Stats().Current != from
+	}, "another file is begun")
 }
 
 // stopped waits until the back has given the current segment up.

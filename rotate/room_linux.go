@@ -85,6 +85,21 @@ func (c *credit) left(now time.Duration, free int64) int64 {
 	return min(max(c.free-free, 0), bound)
 }
 
+// freeBytes is what is free on the file system. Where that isn't told it is what it was: whether
+// there is room shows when it is written.
+func (b *back) freeBytes() int64 {
+	_, free, err := b.dir.usage()
+	if err == nil {
+		b.free, b.blind = free, false
+		return free
+	}
+	if !b.blind {
+		b.blind = true
+		b.cfg.Log.Error("what is free on the disk can't be told: going on as if it were what it was", "free", Size(b.free), "error", err)
+	}
+	return b.free
+}
+
 // makeRoom sees that n more bytes can be written within budget and keep-free,
 // with spare bytes left of the latter, and deletes the oldest files of the set
 // for it.
@@ -103,11 +118,7 @@ func (b *back) makeRoom(n, spare int64) error {
 		}
 	}
 	for {
-		_, free, err := b.dir.usage()
-		if err != nil {
-			return err
-		}
-		b.free = free
+		free := b.freeBytes()
 		if free+b.credit.left(b.boot(), free)-n-spare >= b.lim.keepFree {
 			return nil
 		}
@@ -120,11 +131,7 @@ func (b *back) makeRoom(n, spare int64) error {
 // makeRoomBy deletes the oldest files, n bytes together, though the bounds
 // don't call for it: the file system is full nevertheless.
 func (b *back) makeRoomBy(n int64) error {
-	_, free, err := b.dir.usage()
-	if err != nil {
-		return err
-	}
-	if b.credit.left(b.boot(), free) >= max(n, bufferSize) {
+	if b.credit.left(b.boot(), b.freeBytes()) >= max(n, bufferSize) {
 		return fmt.Errorf("%w: what was deleted isn't free yet", errNoRoom)
 	}
 	for n > 0 {
@@ -177,10 +184,7 @@ func (b *back) delete(why Bound) (int64, error) {
 	if b.cfg.NoDelete && why != ByAge {
 		return 0, fmt.Errorf("%w (%s), and --no-delete is given", ErrFull, why)
 	}
-	_, free, err := b.dir.usage()
-	if err != nil {
-		return 0, err
-	}
+	free := b.freeBytes()
 	size, err := b.set.deleteOldest(why)
 	if errors.Is(err, errNothingLeft) {
 		if held, _ := b.set.heldFiles(); held > 0 {
@@ -198,9 +202,5 @@ func (b *back) delete(why Bound) (int64, error) {
 
 // noRoom says why there is none.
 func (b *back) noRoom() error {
-	_, free, err := b.dir.usage()
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: %s are free and %s are to be kept free", errNoRoom, Size(free), Size(b.lim.keepFree))
+	return fmt.Errorf("%w: %s are free and %s are to be kept free", errNoRoom, Size(b.freeBytes()), Size(b.lim.keepFree))
 }

@@ -22,8 +22,13 @@ type segment struct {
 	out  *output   // nil until it is opened
 	stop time.Time // when the front ended it: the back's once that is handed over
 	path string    // of its file, once that is closed
+	err  error     // why its file goes on
 	base int64     // where it begins in its file
-	end  int64     // bytes written, from base
+	// head is what it begins with, in bytes; skip how much of that its file doesn't get. joined
+	// says that the file was begun for the segment before.
+	head, skip int
+	joined     bool
+	end        int64 // bytes written, from base
 	// packets are those written, less those cut off again.
 	packets int64
 }
@@ -31,16 +36,22 @@ type segment struct {
 // Ending is the end of a file of a set, which lies ahead or is past.
 type Ending struct{ seg *segment }
 
-// Done is closed once the file is on the disk, and closed.
+// Done is closed once the file is on the disk, and closed, or goes on.
 func (e Ending) Done() <-chan struct{} { return e.seg.ended }
 
 // Path is that of the file, once Done is closed.
 func (e Ending) Path() string { return e.seg.path }
 
+// Err is why the file goes on, once Done is closed: the next one couldn't be begun. nil if it
+// ended.
+func (e Ending) Err() error { return e.seg.err }
+
 // output is the file that is being written, or the stream.
 type output struct {
 	sink
 	name    string
+	start   time.Time   // when it was begun
+	packets int64       // in it
 	wrote   bool        // something since the last sync
 	suspect atomic.Bool // the disk lost something of it
 	lost    bool        // the syncer's: a sync failed

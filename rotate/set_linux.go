@@ -1,7 +1,6 @@
 package rotate
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,12 +36,22 @@ type set struct {
 	log     *slog.Logger
 	lock    *os.File
 	made    bool // the lock file was made by this set
+	alone   bool // the directory is locked for this set alone
 	boot    func() time.Duration
 	origin  time.Duration // boot clock and wall clock at one moment
 	wall    time.Time
 	last    uint64 // the highest number in use
 	files   []entry
-	current string // name of the file that is being written, which stays
+	total   int64 // bytes of all files
+	current int   // index of the file that is being written, which stays; none for none
+
+	lstat     func(*directory, string) (fs.FileInfo, error)
+	newFile   func(*directory, string) (*os.File, error)
+	watch     *watch // of a look at the directory, nil while nobody looks
+	lookTook  time.Duration
+	lookEnded time.Duration   // by the boot clock
+	blind     bool            // the directory can't be listed
+	hidden    map[string]bool // names of files that can't be examined
 
 	deleted func(FileInfo, Bound) // told of what is deleted
 
@@ -51,115 +61,27 @@ type set struct {
 
 // openSet locks the set, against other processes and this one, and looks at
 // what is there.
-func openSet(dir *directory, c *Config, boot func() time.Duration) (*set, error) {
-	s := &set{dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: boot, origin: boot(), wall: c.Now(), holds: &holds{}, deleted: c.Deleted}
+func openSet(dir *directory, c *Config, m *machine) (*set, error) {
+	s := &set{
+		dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: m.boot, origin: m.boot(), wall: c.Now(),
+		lstat: m.lstat, newFile: m.create, current: none, hidden: map[string]bool{}, holds: &holds{}, deleted: c.Deleted,
+	}
 	if err := s.shareDir(c.OwnDir); err != nil {
 		return nil, err
 	}
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := s.scan(); err != nil {
-		return nil, errors.Join(err, s.undo(), s.close())
+	l := s.look(new(atomic.Bool))
+	if l.err != nil {
+		return nil, errors.Join(explainDir(dir.path, l.err), s.undo(), s.close())
 	}
+	s.takeOver(l)
 	return s, nil
 }
 
-// shareDir locks the directory, for this set alone or with others that share it
-// too, until it is closed.
-func (s *set) shareDir(alone bool) error {
-	how := unix.LOCK_SH
-	if alone {
-		how = unix.LOCK_EX
-	}
-	err := unix.Flock(int(s.dir.file.Fd()), how|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK) && alone:
-		return fmt.Errorf("%s: %w, or another one in this directory: stop it, or choose another --dir", s.dir.path, ErrLocked)
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return fmt.Errorf("%s: %w: the directory belongs to a set that was given it by --dir: choose another directory", s.dir.path, ErrLocked)
-	case err != nil:
-		// Some network file systems lock no directories: the set's own lock holds.
-		s.log.Debug("the directory can't be locked", "directory", s.dir.path, "error", err)
-	}
-	return nil
-}
-
-// ErrLocked is what Open returns where another process writes the same set.
-var ErrLocked = errors.New("another netcap is writing this set")
-
-// takeLock locks a file beside the set's. The lock counts only if the file
-// still has its name once it is locked: somebody may have removed it after it
-// was opened, and a lock on a file without a name keeps nobody out.
-func (s *set) takeLock() error {
-	path := filepath.Join(s.dir.path, s.lockName())
-	for range maxTaken {
-		f, made, err := s.openLock(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed a moment ago
-		}
-		if err != nil {
-			return err
-		}
-		if err := lockSoon(f); err != nil {
-			if errors.Is(err, unix.EWOULDBLOCK) {
-				err = fmt.Errorf("%s: %w: stop it, or choose another --name or --dir", s.dir.path, ErrLocked)
-			} else {
-				err = fmt.Errorf("%s: %w", path, os.NewSyscallError("flock", err))
-			}
-			return errors.Join(err, f.Close())
-		}
-		locked, err := f.Stat()
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
-		if named, err := s.dir.root.Lstat(s.lockName()); err == nil && os.SameFile(named, locked) {
-			s.lock, s.made = f, made
-			return nil
-		}
-		if err := f.Close(); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("%s: is removed and made again all the time: choose a directory that only %s can write", path, userName(os.Geteuid()))
-}
-
-// lockSoon locks a file. Who only asks whether it is locked, as netcap list
-// does, has it locked for an instant: that is waited for.
-func lockSoon(f *os.File) (err error) {
-	for range 10 {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return err
-}
-
-// openLock opens the lock file, and makes it if it is missing.
-func (s *set) openLock(path string) (f *os.File, made bool, err error) {
-	name := s.lockName()
-	f, err = s.dir.create(name)
-	if err == nil {
-		return f, true, nil
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return nil, false, explainDir(s.dir.path, err)
-	}
-	st, err := s.dir.root.Lstat(name)
-	if err != nil {
-		return nil, false, err
-	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Nlink == 0 {
-		return nil, false, fs.ErrNotExist // it is being removed right now
-	}
-	if !s.ours(st) {
-		return nil, false, fmt.Errorf("%s: is not a lock file of %s, but of %s: capture as that user (-Z), move it away, or choose another directory", path, userName(os.Geteuid()), ownerOf(st))
-	}
-	f, err = s.dir.root.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	return f, false, err
-}
+// none is the index of no file.
+const none = -1
 
 // ours reports whether a file is a regular one of this user, or of the set's, with one name.
 func (s *set) ours(st fs.FileInfo) bool {
@@ -167,119 +89,58 @@ func (s *set) ours(st fs.FileInfo) bool {
 	return ok && st.Mode().IsRegular() && (int(sys.Uid) == os.Geteuid() || int(sys.Uid) == s.owner) && sys.Nlink == 1
 }
 
-func (s *set) lockName() string { return lockName(s.name) }
-
-func lockName(set string) string { return "." + set + ".lock" }
-
-func (s *set) close() error { return s.lock.Close() }
-
-// undo removes the lock file if it wasn't there before. It is still locked.
-func (s *set) undo() error {
-	if !s.made {
-		return nil
-	}
-	return s.dir.root.Remove(s.lockName())
-}
-
-// scan brings the list up to date with the directory: files that others
-// removed or changed, and those of earlier runs.
-func (s *set) scan() error {
-	dir, err := s.dir.root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	known := make(map[string]entry, len(s.files))
-	for _, e := range s.files {
-		known[e.name.stem()] = e
-	}
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.dir.path, err)
-	}
-	files := make([]entry, 0, len(s.files)+1)
-	for _, file := range names {
-		name, ok := parseName(file)
-		if !ok || name.set != s.name || !isCapture(name.ext, s.ext) {
-			continue
-		}
-		st, err := s.dir.root.Lstat(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !s.ours(st) {
-			s.log.Debug("left alone: not a regular file of this user alone", "file", file)
-			continue
-		}
-		s.last = max(s.last, name.seq)
-		e, ok := known[name.stem()]
-		if !ok {
-			e = entry{born: s.origin - s.wall.Sub(name.start), start: name.start, packets: -1}
-		}
-		e.name, e.size = name, st.Size()
-		files = append(files, e)
-		delete(known, name.stem())
-	}
-	for _, gone := range known {
-		s.miss(gone.name.String())
-	}
-	slices.SortFunc(files, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.name.seq, b.name.seq), a.name.start.Compare(b.name.start))
-	})
-	s.files = files
-	return nil
-}
-
-// create makes the next file of the set. A name that is taken, by whatever, is
-// passed over.
-func (s *set) create(start time.Time) (*os.File, string, error) {
+// create makes the next file of the set, which begin makes the current one. A name that is
+// taken, by whatever, is passed over.
+func (s *set) create(start time.Time) (*os.File, fileName, error) {
 	for range maxTaken {
 		if s.last == math.MaxUint64 {
-			return nil, "", fmt.Errorf("%s: a file of the set has the highest number there is: move it away", s.dir.path)
+			return nil, fileName{}, fmt.Errorf("%s: a file of the set has the highest number there is: move it away", s.dir.path)
 		}
 		s.last++
 		name := fileName{set: s.name, start: start, seq: s.last, ext: s.ext}
-		f, err := s.dir.create(name.String())
+		f, err := s.newFile(s.dir, name.String())
 		if errors.Is(err, fs.ErrExist) {
 			s.log.Warn("the next file's name is taken; using another", "file", filepath.Join(s.dir.path, name.String()))
 			continue
 		}
 		if err != nil {
 			s.last-- // it wasn't used
-			return nil, "", explainDir(s.dir.path, err)
+			return nil, fileName{}, explainDir(s.dir.path, err)
 		}
-		s.current = name.String()
-		s.files = append(s.files, entry{name: name, born: s.boot(), start: start, packets: -1})
-		return f, s.current, nil
+		s.touch(name)
+		return f, name, nil
 	}
-	return nil, "", fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
+	return nil, fileName{}, fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
 }
 
 // maxTaken is how many taken names are passed over before giving up.
 const maxTaken = 1000
 
+// begin notes that a file that create made is being written.
+func (s *set) begin(name fileName, start time.Time) {
+	s.touch(name)
+	s.files = append(s.files, entry{name: name, born: s.boot(), start: start, packets: -1})
+	s.current = len(s.files) - 1
+}
+
 // grown notes the size of the file that is being written.
-func (s *set) grown(size int64) { s.files[len(s.files)-1].size = size }
+func (s *set) grown(size int64) {
+	e := &s.files[s.current]
+	s.total += size - e.size
+	e.size = size
+}
 
 // finished notes that no file is being written.
-func (s *set) finished() { s.current = "" }
+func (s *set) finished() { s.current = none }
 
 // ended notes when the file that is being written ended, and how many packets are in it.
 func (s *set) ended(at time.Time, packets int64) {
-	e := &s.files[len(s.files)-1]
+	e := &s.files[s.current]
 	e.end, e.packets = at, packets
 }
 
 // bytes is the size of all files together.
-func (s *set) bytes() (n int64) {
-	for i := range s.files {
-		n += s.files[i].size
-	}
-	return n
-}
+func (s *set) bytes() int64 { return s.total }
 
 // age is how long ago the last packet of the oldest file that isn't held can have
 // come: when the next file was begun. It is counted by the boot clock, so that setting
@@ -293,38 +154,58 @@ func (s *set) age() time.Duration {
 }
 
 // deleteOldest deletes the oldest file that isn't held and returns its size. The one
-// that is being written is never deleted: errNothingLeft.
+// that is being written is never deleted: errNothingLeft. What can't be examined is passed over.
 func (s *set) deleteOldest(why Bound) (int64, error) {
-	i := s.oldest()
-	if i < 0 {
-		return 0, errNothingLeft
+	for {
+		i := s.oldest()
+		if i < 0 {
+			return 0, errNothingLeft
+		}
+		e := &s.files[i]
+		size, done, err := s.remove(e)
+		file := e.name.String()
+		switch {
+		case damaged(err):
+			s.passOver(file, err)
+		case err != nil:
+			return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
+		case done:
+			s.tell(e, size, why)
+			s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
+		default:
+			s.miss(file)
+		}
+		s.drop(i)
+		if err == nil {
+			return size, nil
+		}
 	}
-	file := s.files[i].name.String()
-	size, done, err := s.remove(file)
-	if err != nil {
-		return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
+}
+
+// drop takes a file off the list.
+func (s *set) drop(i int) {
+	s.total -= s.files[i].size
+	if i < s.current {
+		s.current--
 	}
-	if done {
-		s.tell(&s.files[i], size, why)
-		s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
-	} else {
-		s.miss(file)
+	if i == 0 { // the usual one: the others needn't move
+		s.files = s.files[1:]
+		return
 	}
 	s.files = slices.Delete(s.files, i, i+1)
-	return size, nil
 }
 
 // discardCurrent removes the file that is being written.
 func (s *set) discardCurrent() error {
-	file := s.current
+	i := s.current
 	s.finished()
-	last := &s.files[len(s.files)-1]
-	size, done, err := s.remove(file)
+	e := &s.files[i]
+	size, done, err := s.remove(e)
 	if done {
-		last.packets = 0
-		s.tell(last, size, ByFailure)
+		e.packets = 0
+		s.tell(e, size, ByFailure)
 	}
-	s.files = s.files[:len(s.files)-1]
+	s.drop(i)
 	return err
 }
 
@@ -342,13 +223,14 @@ func (s *set) tell(e *entry, size int64, why Bound) {
 
 // remove removes a file and returns its size. It is not done if the file is no longer there,
 // or no longer ours to remove.
-func (s *set) remove(file string) (size int64, done bool, err error) {
-	st, err := s.dir.root.Lstat(file)
+func (s *set) remove(e *entry) (size int64, done bool, err error) {
+	s.touch(e.name)
+	name, st, err := s.find(e.name)
 	if err == nil && !s.ours(st) {
 		return 0, false, nil
 	}
 	if err == nil {
-		err = s.dir.root.Remove(file)
+		err = s.dir.root.Remove(name.String())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
@@ -356,7 +238,25 @@ func (s *set) remove(file string) (size int64, done bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
+	e.name = name
 	return st.Size(), true, nil
+}
+
+// find returns a file, and the name that it has now: it may have been compressed since the
+// directory was looked at.
+func (s *set) find(name fileName) (fileName, fs.FileInfo, error) {
+	st, err := s.lstat(s.dir, name.String())
+	for _, suffix := range compressedExts {
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		compressed := name
+		compressed.ext += suffix
+		if now, err := s.lstat(s.dir, compressed.String()); err == nil {
+			return compressed, now, nil
+		}
+	}
+	return name, st, err
 }
 
 var errNothingLeft = errors.New("no older file to delete")

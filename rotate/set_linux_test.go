@@ -599,7 +599,8 @@ func TestLockRemoved(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 2000 {
-				s := &set{dir: dir, name: "docker0"}
+				m := realMachine()
+				s := &set{dir: dir, name: "docker0", lstat: m.lstat, newFile: m.create}
 				if err := s.takeLock(); err != nil {
 					assert.ErrorIs(t, err, ErrLocked)
 					continue

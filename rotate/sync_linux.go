@@ -83,7 +83,7 @@ func (s *syncer) writeBehind(seg *segment) {
 
 // close has a segment's file, which ended at a time, synced and closed.
 func (s *syncer) close(seg *segment, at time.Time) {
-	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.packets, ended: at}
+	s.jobs <- syncJob{out: seg.out, seg: seg, close: true, size: seg.base + seg.end, packets: seg.out.packets, ended: at}
 }
 
 // directory has names that were made or removed synced.
@@ -141,6 +141,6 @@ func (s *syncer) close1(j syncJob) {
 	}
 	log.Debug("finished a file", "bytes", j.size, "packets", j.packets)
 	if s.b.cfg.Finished != nil && s.b.cfg.Stream == nil {
-		s.b.cfg.Finished(FileInfo{Path: j.seg.path, Start: j.seg.start, End: j.ended, Bytes: j.size, Packets: j.packets})
+		s.b.cfg.Finished(FileInfo{Path: j.seg.path, Start: j.out.start, End: j.ended, Bytes: j.size, Packets: j.packets})
 	}
 }

@@ -34,11 +34,7 @@ type Writer struct {
 // Open checks directory, bounds and room, begins the first file with its
 // header, and starts to write. What it made is removed if it fails.
 func Open(cfg *Config) (*Writer, error) {
-	return open(cfg, machine{
-		boot: bootClock,
-		ring: newURing,
-		sink: func(f *file, _ string) sink { return f },
-	})
+	return open(cfg, realMachine())
 }
 
 func open(cfg *Config, m machine) (*Writer, error) {
@@ -84,6 +80,7 @@ func (w *Writer) begin(now time.Time) {
 	b := w.take(0, 0)
 	b.data = w.cfg.Header(b.mem[:0], !w.begun || w.cfg.File == "")
 	b.head = len(b.data) // a header isn't a record: it stays whole or goes
+	w.seg.head = b.head
 	b.publish()
 	w.begun = true
 	w.boundary, w.due = math.MaxInt64, math.MaxInt64

@@ -232,6 +232,7 @@ func (r *Recorder) Begin() error {
 	f.Began, f.Finished, f.Deleted = r.fileBegan, r.fileFinished, r.fileDeleted
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
+	f.Joins = r.cfg.Format == pcapfile.PCAPNG // another section of it
 	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }
 	var err error
 	if r.files, err = rotate.Open(&f); err != nil {
@@ -406,6 +407,9 @@ func (r *Recorder) Rotate(ctx context.Context) (finished string, err error) {
 	}
 	select {
 	case <-ending.Done():
+		if err := ending.Err(); err != nil {
+			return "", fmt.Errorf("the next file can't be begun, and the capture goes on in the one before: %w", err)
+		}
 		return ending.Path(), nil
 	case <-ctx.Done():
 		return "", fmt.Errorf("the next file is begun, but the one before it is not on the disk yet: %w", context.Cause(ctx))
