@@ -162,23 +162,50 @@ func interfaceNames() []string {
 // waiting in a system call, and one for the others.
 const minProcs = 4
 
-func capturePackets(o *captureOptions, filter []string) (err error) {
+// patienceAtEnd is how long the last words of a capture are waited for.
+const patienceAtEnd = 2 * time.Second
+
+// capturePackets captures, and says what goes wrong: nobody waits for who doesn't read that.
+func capturePackets(o *captureOptions, filter []string) error {
+	stderr := daemon.NewAsyncWriter(os.Stderr)
+	err := captureSaying(stderr, o, filter)
+	if errors.Is(err, syscall.EPIPE) { // whoever read the stream has enough
+		err = nil
+	}
+	if err != nil {
+		complain(stderr, err)
+		err = fmt.Errorf("%w: %w", errSilent, err)
+	}
+	stderr.LastWords(patienceAtEnd)
+	return err
+}
+
+// captureSaying captures, and writes to stderr how that goes.
+func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []string) (err error) {
 	cfg, err := o.config(filter)
 	if err != nil {
 		return err
 	}
-	terminal := newStatusLine(os.Stderr, !o.quiet && o.logFile == "" && term.IsTerminal(int(os.Stderr.Fd())))
-	log, err := daemon.NewLog(o.logFile, terminal, o.level())
+	terminal := newStatusLine(stderr, int(os.Stderr.Fd()), !o.quiet && o.logFile == "" && term.IsTerminal(int(os.Stderr.Fd())))
+	terminal.behind = stderr.Behind
+	log, err := daemon.NewLog(o.logFile, stderr, terminal, o.level())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
+	defer func() {
+		closeErr := log.Close(patienceAtEnd)
+		if errors.Is(closeErr, daemon.ErrUnwritten) { // no packet is missing for that
+			complain(stderr, closeErr)
+			closeErr = nil
+		}
+		err = errors.Join(err, closeErr)
+	}()
 	cfg.Log = log.Logger
 	starter, err := daemon.NewStarter()
 	if err != nil {
 		return err
 	}
-	impatience := &impatience{log: log}
+	impatience := &impatience{log: log, stderr: stderr}
 	ctx, end, stop := impatience.stopOnSignal(o.endings()...)
 	defer stop()
 	questions := make(chan os.Signal, 4)
@@ -245,7 +272,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 		return err
 	}
 	defer later.abandon()
-	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later}
+	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later, log: log}
 	closeControl, err := control.serve(pidPath)
 	if err != nil {
 		return err
@@ -261,7 +288,7 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	}
 	later.handedOver()
 	if ctx.Err() == nil {
-		announce(starter, rec.Status(), o, log, terminal)
+		defer announce(starter, rec.Status(), o, log, terminal)()
 	}
 	context.AfterFunc(ctx, func() { _ = daemon.Stopping() }) // for systemd to show: nothing depends on it
 	go daemon.Watchdog(ctx, func() bool { rec.Status(); return true })
@@ -284,12 +311,13 @@ func capturePackets(o *captureOptions, filter []string) (err error) {
 	if errors.Is(err, syscall.EPIPE) { // whoever read the stream has enough
 		err = nil
 	}
-	summarize(os.Stderr, rec.Status(), o)
+	summarize(stderr, rec.Status(), o)
 	return err
 }
 
-// announce says that packets are being captured, and where they go.
-func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) {
+// announce says that packets are being captured, and where they go. What it returns waits for
+// who is told, for a while.
+func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *daemon.Log, terminal *statusLine) (wait func()) {
 	what := "capturing on " + strings.Join(o.interfaces, ", ")
 	for _, i := range s.Interfaces {
 		if i.State == record.Absent {
@@ -305,15 +333,26 @@ func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *
 	} else {
 		log.Info("capturing", "interfaces", o.interfaces, "to", o.destination(s), "budget", budget(s))
 	}
-	if err := starter.Ready(text, log); err != nil {
-		log.Warn("telling who started it that the capture is ready", "error", err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := starter.Ready(text, log); err != nil {
+			log.Warn("telling who started it that the capture is ready", "error", err)
+		}
+	}()
+	return func() {
+		select {
+		case <-done:
+		case <-time.After(patienceAtEnd):
+		}
 	}
 }
 
 // impatience ends the process when somebody doesn't want to wait for a capture to end.
 type impatience struct {
-	log   *daemon.Log
-	given atomic.Pointer[abandoned] // nil before anything was captured
+	log    *daemon.Log
+	stderr *daemon.AsyncWriter
+	given  atomic.Pointer[abandoned] // nil before anything was captured
 }
 
 type abandoned struct {
@@ -380,14 +419,14 @@ func (i *impatience) stopOnSignal(endings ...os.Signal) (ctx context.Context, en
 
 // giveUp ends the process, and says what is lost by that.
 func (i *impatience) giveUp() {
-	a := i.given.Load()
-	if a == nil {
-		fmt.Fprintln(os.Stderr, "netcap: stopped at once, before anything was captured")
-		os.Exit(exitFailed)
+	if a := i.given.Load(); a == nil {
+		fmt.Fprintln(i.stderr, "netcap: stopped at once, before anything was captured")
+	} else {
+		s, lost := a.rec.Abandon()
+		summarize(i.stderr, s, a.o)
+		fmt.Fprintf(i.stderr, "netcap: stopped at once: %s not yet written, and lost\n", wasOrWere(lost))
 	}
-	s, lost := a.rec.Abandon()
-	summarize(os.Stderr, s, a.o)
-	fmt.Fprintf(os.Stderr, "netcap: stopped at once: %s not yet written, and lost\n", wasOrWere(lost))
+	i.stderr.LastWords(patienceAtEnd)
 	os.Exit(exitFailed)
 }
 
@@ -429,9 +468,7 @@ func observe(ctx context.Context, signals <-chan os.Signal, rec *record.Recorder
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				if err := log.Reopen(); err != nil {
-					log.Error("re-opening the log", "error", err)
-				}
+				log.Reopen()
 			case syscall.SIGUSR1:
 				logStatus(log, rec.Status())
 			case syscall.SIGUSR2:

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -70,14 +71,21 @@ func run(args []string) int {
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return 0
 	}
-	var child childError
-	if !errors.Is(err, errSilent) && !errors.As(err, &child) {
-		fmt.Fprintln(os.Stderr, "netcap: "+oneLine(err))
-		if term.IsTerminal(int(os.Stderr.Fd())) {
-			fmt.Fprint(os.Stderr, filterError(err))
-		}
-	}
+	complain(os.Stderr, err)
 	return exitStatus(err)
+}
+
+// complain says on standard error what went wrong, unless it was said.
+func complain(stderr io.Writer, err error) {
+	var child childError
+	if errors.Is(err, errSilent) || errors.As(err, &child) {
+		return
+	}
+	text := "netcap: " + oneLine(err) + "\n"
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		text += filterError(err)
+	}
+	fmt.Fprint(stderr, text)
 }
 
 func exitStatus(err error) int {

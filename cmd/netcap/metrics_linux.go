@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -18,8 +19,9 @@ import (
 // metrics are the status of a capture as Prometheus reads it. Names and units follow
 // https://prometheus.io/docs/practices/naming/.
 type metrics struct {
-	status func() record.Status
-	desc   map[string]*prometheus.Desc
+	status    func() record.Status
+	logMissed func() int64
+	desc      map[string]*prometheus.Desc
 }
 
 // What is measured, by name. A label is in brackets.
@@ -44,10 +46,11 @@ var metricTexts = map[string]struct{ help, label string }{
 	"netcap_start_timestamp_seconds":          {"When the capture began, in seconds since the epoch.", ""},
 	"netcap_paused":                           {"Whether nothing is written for want of room, so that packets are dropped.", ""},
 	"netcap_write_buffer_bytes":               {"Memory in use between ring and disk.", ""},
+	"netcap_log_lines_missed_total":           {"Lines that the log lacks, since it could not be written.", ""},
 }
 
-func newMetrics(status func() record.Status) *metrics {
-	m := &metrics{status: status, desc: make(map[string]*prometheus.Desc, len(metricTexts))}
+func newMetrics(c *controller) *metrics {
+	m := &metrics{status: c.rec.Status, logMissed: c.log.Missed, desc: make(map[string]*prometheus.Desc, len(metricTexts))}
 	for name, text := range metricTexts {
 		var labels []string
 		if text.label != "" {
@@ -104,6 +107,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	}
 	gauge("netcap_paused", truth(s.Files.Paused))
 	gauge("netcap_write_buffer_bytes", float64(s.Files.Buffers))
+	counter("netcap_log_lines_missed_total", m.logMissed())
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
@@ -118,7 +122,7 @@ func truth(b bool) float64 {
 // metrics answers with the capture's metrics.
 func (c *controller) metrics() http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(newMetrics(c.rec.Status), collectors.NewGoCollector())
+	r.MustRegister(newMetrics(c), collectors.NewGoCollector())
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 
@@ -135,7 +139,7 @@ func (c *controller) serveMetrics(addr string) (closeIt func(), err error) {
 	mux.Handle("GET /metrics", c.metrics())
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		MaxHeaderBytes: 16 << 10,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelWarn),
 	}
 	done := make(chan struct{})
 	go func() {

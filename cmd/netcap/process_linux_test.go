@@ -75,11 +75,20 @@ func (h *host) program(args ...string) *exec.Cmd {
 
 func (h *host) start(cmd *exec.Cmd) *process {
 	h.t.Helper()
+	return h.startWith(cmd, nil)
+}
+
+// startWith starts a command with a standard error that isn't the test's, unless it is nil.
+func (h *host) startWith(cmd *exec.Cmd, stderr *os.File) *process {
+	h.t.Helper()
 	p := &process{t: h.t, cmd: cmd, ended: make(chan struct{})}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.stdout
 	}
 	cmd.Stderr = &p.stderr
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
 	require.NoError(h.t, h.net.Start(cmd))
 	go func() {
 		_ = cmd.Wait() // how it ended is in ProcessState

@@ -52,6 +52,8 @@ type captureStatus struct {
 		Failed  int64 `json:"failed"`
 		Waiting int64 `json:"waiting"`
 	} `json:"finished"`
+	// LogMissed counts lines that the log lacks, since it couldn't be written.
+	LogMissed   int64          `json:"log_lines_missed"`
 	Sandbox     captureSandbox `json:"sandbox"`
 	CurrentFile string         `json:"current_file"`
 	Files       int            `json:"files"`
@@ -138,6 +140,7 @@ type controller struct {
 	rec  *record.Recorder
 	// later works on finished files.
 	later   *finishing
+	log     *daemon.Log
 	sandbox captureSandbox
 	stop    func()
 	// over is closed when all that was received has been written.
@@ -147,7 +150,7 @@ type controller struct {
 func (c *controller) status() captureStatus {
 	s := newCaptureStatus(c.name, c.cfg, c.rec.Status())
 	f := c.later.stats()
-	s.Sandbox = c.sandbox
+	s.LogMissed, s.Sandbox = c.log.Missed(), c.sandbox
 	s.Finished.Done, s.Finished.Failed, s.Finished.Waiting = f.Done, f.Failed, f.Waiting
 	return s
 }
@@ -213,7 +216,7 @@ func (c *controller) serve(pidFile string) (closeIt func(*error), err error) {
 	if pidFile == "" {
 		return func(*error) {}, nil
 	}
-	control, err := daemon.Serve(daemon.ControlPath(pidFile), c.handler())
+	control, err := daemon.Serve(daemon.ControlPath(pidFile), c.handler(), c.cfg.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -325,6 +328,10 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	for _, s := range all {
 		for _, why := range s.FilterRefused {
 			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s runs the filter itself, which did not take %s: %s\n", s.Name, count(s.Packets.Rejected, "packet"), printable.Text(why))
+			err = errors.Join(err, printErr)
+		}
+		if s.LogMissed > 0 {
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s could not write %s of its log: look at what the log is on, or who reads it\n", s.Name, count(s.LogMissed, "line"))
 			err = errors.Join(err, printErr)
 		}
 		for _, lack := range s.Sandbox.Lacks {

@@ -17,19 +17,18 @@ type statusLine struct {
 	w  io.Writer
 	fd int
 	on bool
+	// behind reports whether the terminal has still to take what was written: the line waits
+	// for the next time then. Nil for a terminal that is waited for.
+	behind func() bool
 
 	mu   sync.Mutex
 	text string
 }
 
-// newStatusLine returns a status line, or one that only passes on what is
+// newStatusLine returns a status line on a terminal, or one that only passes on what is
 // written to it if it isn't on.
-func newStatusLine(w interface {
-	io.Writer
-	Fd() uintptr
-}, on bool,
-) *statusLine {
-	return &statusLine{w: w, fd: int(w.Fd()), on: on}
+func newStatusLine(w io.Writer, fd int, on bool) *statusLine {
+	return &statusLine{w: w, fd: fd, on: on}
 }
 
 const eraseLine = "\r\x1b[K"
@@ -41,25 +40,25 @@ func (l *statusLine) Write(p []byte) (int, error) {
 	if !l.on || l.text == "" {
 		return l.w.Write(p)
 	}
-	if _, err := io.WriteString(l.w, eraseLine); err != nil {
+	// One write, so that it is one line of an AsyncWriter's.
+	if _, err := io.WriteString(l.w, eraseLine+string(p)+l.text); err != nil {
 		return 0, err
 	}
-	n, err := l.w.Write(p)
-	if err == nil {
-		_, err = io.WriteString(l.w, l.text)
-	}
-	return n, err
+	return len(p), nil
 }
 
 // show replaces the status line, cut to the terminal's width.
 func (l *statusLine) show(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.behind != nil && l.behind() {
+		return
+	}
 	if width, _, err := term.GetSize(l.fd); err == nil && len(text) >= width && width > 0 {
 		text = text[:width-1]
 	}
 	l.text = text
-	fmt.Fprint(l.w, eraseLine, text) //nolint:errcheck // a terminal that went away is no reason to stop
+	fmt.Fprint(l.w, eraseLine+text) //nolint:errcheck // a terminal that went away is no reason to stop
 }
 
 // clear removes the status line.

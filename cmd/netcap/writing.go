@@ -162,7 +162,7 @@ func showProgress(what string, progress func() (read, total int64)) (done func()
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return func() {}
 	}
-	line := newStatusLine(os.Stderr, true)
+	line := newStatusLine(os.Stderr, int(os.Stderr.Fd()), true)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

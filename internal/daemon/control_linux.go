@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -36,7 +37,7 @@ type Control struct {
 // Serve answers on a Unix socket, mode 0600. What a process before left there is
 // removed: the PID file's lock is what keeps others out, so it must be held. What others
 // put there is an error.
-func Serve(path string, h http.Handler) (*Control, error) {
+func Serve(path string, h http.Handler, log *slog.Logger) (*Control, error) {
 	if err := ClearControl(path); err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func Serve(path string, h http.Handler) (*Control, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	c := &Control{path: path, done: make(chan struct{})}
-	c.server = http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	c.server = http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() {
 		defer close(c.done)
 		_ = c.server.Serve(l) // ends with Close

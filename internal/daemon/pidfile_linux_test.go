@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"bytes"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,29 +142,5 @@ func TestOneGetsTheLock(t *testing.T) {
 		wg.Wait()
 		require.Len(t, got, 1)
 		require.NoError(t, (<-got).Release())
-	}
-}
-
-func TestLog(t *testing.T) {
-	var stream bytes.Buffer
-	l, err := NewLog("", &stream, slog.LevelInfo)
-	require.NoError(t, err)
-	l.Info("to the stream")
-	assert.Contains(t, stream.String(), "to the stream")
-
-	path := filepath.Join(t.TempDir(), "log")
-	l, err = NewLog(path, &stream, slog.LevelWarn)
-	require.NoError(t, err)
-	l.Info("too little")
-	l.Warn("before")
-	require.NoError(t, os.Rename(path, path+".1"))
-	require.NoError(t, l.Reopen())
-	l.Warn("after")
-	require.NoError(t, l.Close())
-	for file, text := range map[string]string{path + ".1": "before", path: "after"} {
-		b, err := os.ReadFile(file)
-		require.NoError(t, err)
-		assert.Contains(t, string(b), text)
-		assert.NotContains(t, string(b), "too little")
 	}
 }
