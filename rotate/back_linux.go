@@ -32,6 +32,7 @@ type machine struct {
 	sink   func(f *file, name string) sink // of a file that was made
 	create func(d *directory, name string) (*os.File, error)
 	lstat  func(d *directory, name string) (fs.FileInfo, error)
+	self   string // of proc(5): says what memory there is
 }
 
 func realMachine() machine {
@@ -39,6 +40,7 @@ func realMachine() machine {
 		boot: bootClock, ring: newURing,
 		sink:   func(f *file, _ string) sink { return f },
 		create: (*directory).create,
+		self:   self,
 		lstat:  func(d *directory, name string) (fs.FileInfo, error) { return d.root.Lstat(name) },
 	}
 }
@@ -67,8 +69,10 @@ type back struct {
 
 	file       *file // what out writes to, nil for a stream
 	pace       pace
-	pieces     atomic.Bool   // the front is to hand over buffers that hold little
-	maxBacklog int64         // how many bytes the page cache may hold
+	pieces     atomic.Bool // the front is to hand over buffers that hold little
+	memory     *memory
+	maxBacklog atomic.Int64  // how many bytes the page cache may hold
+	bufferSaid int64         // bound of the buffers that was last told of
 	restore    func()        // ends its priority; nil while it has none
 	noPriority bool          // the machine gives it none
 	uring      *uring        // nil where there is none
@@ -93,17 +97,17 @@ type back struct {
 	snap Stats
 }
 
-func newBack(c *Config, p *pool, m machine) (*back, error) {
+func newBack(c *Config, p *pool, mem *memory, m machine) (*back, error) {
 	b := &back{
-		machine: m, cfg: c, pool: p, maxBacklog: backlogLimit(), epoch: time.Now(),
+		machine: m, cfg: c, pool: p, memory: mem, epoch: time.Now(),
 		// Each write holds a buffer, and there is one open for each last write
 		// and one more: the front never waits to send, but for a buffer.
-		ops:   make(chan op, 2*p.most+1),
+		ops:   make(chan op, 2*p.ceiling+1),
 		dirty: make(chan struct{}, 1), now: make(chan struct{}, 1), attention: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	b.due.Store(never)
 	b.retry = stoppedTimer()
-	b.pace.limit = int64(float64(p.most) * bufferSize / holdUp.Seconds())
+	b.remember()
 	b.syncer = newSyncer(b)
 	var err error
 	if c.Stream == nil {
@@ -317,7 +321,7 @@ func (b *back) put(buf *buffer, length, packets int) error {
 	if err != nil {
 		return err
 	}
-	if b.file != nil && b.file.backlog() >= b.maxBacklog+stepSize && !b.syncer.busy.Load() {
+	if b.file != nil && b.file.backlog() >= b.maxBacklog.Load()+stepSize && !b.syncer.busy.Load() {
 		b.syncer.writeBehind(seg)
 	}
 	b.count(seg, buf, packets)
@@ -357,6 +361,7 @@ func (b *back) finish(seg *segment) {
 }
 
 func (b *back) housekeep() {
+	b.remember()
 	if b.set != nil {
 		b.renewUnnamed()
 		b.lookAround()

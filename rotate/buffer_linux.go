@@ -76,9 +76,13 @@ type pool struct {
 	peak   int        // the most of those since trim
 	waited int64      // how often there was none
 	most   int        // bound of them all
-	asked  bool       // grow is to look whether one is missing
-	closed bool
-	grown  chan struct{} // closed when grow has ended
+	by     BufferBound
+	// bound says in bytes what most is now, and ceiling is the most that it may become.
+	bound   func() (int64, BufferBound)
+	ceiling int
+	asked   bool // grow is to look whether one is missing
+	closed  bool
+	grown   chan struct{} // closed when grow has ended
 }
 
 // usualBuffers is how many suffice while the disk keeps up: one that fills, one that is
@@ -86,9 +90,11 @@ type pool struct {
 const usualBuffers = 3
 
 // newPool returns a pool with one buffer. The others are found when the first of them
-// is needed soon, see ahead.
-func newPool(bytes int64) (*pool, error) {
-	p := &pool{most: int(min(max(bytes/bufferSize, usualBuffers), maxBuffers)), grown: make(chan struct{})}
+// is needed soon, see ahead. bound says how many bytes there may be of them now, and ceiling
+// how many that will ever be.
+func newPool(ceiling int64, bound func() (int64, BufferBound)) (*pool, error) {
+	p := &pool{bound: bound, ceiling: buffersIn(ceiling), grown: make(chan struct{})}
+	p.look()
 	p.freed, p.wanted = sync.NewCond(&p.mu), sync.NewCond(&p.mu)
 	b, err := newBuffer(true)
 	if err != nil {
@@ -97,6 +103,18 @@ func newPool(bytes int64) (*pool, error) {
 	p.free, p.huge, p.mapped = append(p.free, b), 1, 1
 	go p.grow()
 	return p, nil
+}
+
+func buffersIn(bytes int64) int { return int(min(max(bytes/bufferSize, usualBuffers), maxBuffers)) }
+
+// look asks again how much memory there is for buffers. Those that are out beyond that are
+// given back as they return.
+func (p *pool) look() (bytes int64, by BufferBound) {
+	bytes, by = p.bound()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most, p.by = min(buffersIn(bytes), p.ceiling), by
+	return int64(p.most) * bufferSize, by
 }
 
 // maxBuffers is more than any machine has memory for.
@@ -145,13 +163,16 @@ func (p *pool) grow() {
 			p.wanted.Wait()
 		}
 		p.asked = false
+		p.mu.Unlock()
+		p.look()
+		p.mu.Lock()
 		for !p.closed && p.short() && p.mapped < p.most {
 			huge := p.huge < usualBuffers
 			p.mu.Unlock()
 			b, err := newBuffer(huge)
 			p.mu.Lock()
 			if err != nil {
-				p.most = p.mapped // this is all the memory there is
+				p.most, p.ceiling = p.mapped, p.mapped // this is all the memory there is
 				break
 			}
 			if huge {
@@ -216,6 +237,11 @@ func (p *pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.out--
+	if p.mapped > p.most && !b.huge {
+		p.mapped--
+		_ = unix.Munmap(b.mapped) // it was mapped, so it can be
+		return
+	}
 	*b = buffer{mapped: b.mapped, mem: b.mem, huge: b.huge}
 	p.free = append(p.free, b)
 	p.freed.Signal()
@@ -270,9 +296,10 @@ func (p *pool) inUse() int {
 	return p.out
 }
 
-// use returns the bytes of the buffers given out, and how often there was none.
-func (p *pool) use() (bytes, waited int64) {
+// use adds the bytes of the buffers given out and their bound, and how often there was none.
+func (p *pool) use(s *Stats) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int64(p.out) * bufferSize, p.waited
+	s.Buffers, s.Waited = int64(p.out)*bufferSize, p.waited
+	s.BufferBound, s.BufferBy = int64(p.most)*bufferSize, p.by
 }

@@ -133,8 +133,9 @@ type Config struct {
 	// want of room or because of the count. MaxAge, where given, still holds.
 	NoDelete bool
 
-	// WriteBuffer bounds the memory between front and back, in bytes.
-	// Default: DefaultWriteBuffer, or a sixteenth of memory if that is less.
+	// WriteBuffer bounds the memory between front and back, in bytes. Half of the memory
+	// that there is, the machine's or the control group's, whichever is less, bounds it too.
+	// Default: DefaultWriteBuffer, or a sixteenth of that memory if that is less.
 	WriteBuffer int64
 	// Flush is how old a published record may get before it is handed to the
 	// operating system; negative means at once. Default: DefaultFlush.

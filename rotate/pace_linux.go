@@ -20,10 +20,6 @@ const (
 	direct
 )
 
-// backlogLimit is how many bytes the page cache may hold of the files, so that a burst isn't
-// held up by what can wait until it is over: a sixteenth of the memory, 1 GiB at most.
-func backlogLimit() int64 { return min(totalMemory()/16, 1<<30) }
-
 // pieceSize is how much a buffer takes on its way into the page cache, in bytes: little
 // enough to be in the processor's caches still when the kernel copies it from there.
 const pieceSize = 256 << 10

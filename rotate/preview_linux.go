@@ -18,8 +18,12 @@ type Preview struct {
 	// Set and SetLen are what earlier runs left, which counts into the budget.
 	Set    int64
 	SetLen int
-	// WriteBuffer is the memory that may be used between front and back.
+	// WriteBuffer is the memory that may be used between front and back, and BufferBy what
+	// that follows from.
 	WriteBuffer int64
+	BufferBy    BufferBound
+	// Memory is what the control group may have, 0 for no bound below the machine's.
+	Memory int64
 	// Direct says that files can be written past the page cache.
 	Direct bool
 	// Foreign says which files only look like the set's, "" for none.
@@ -54,9 +58,9 @@ func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{WriteBuffer: c.WriteBuffer}
-	if p.WriteBuffer == 0 {
-		p.WriteBuffer = min(DefaultWriteBuffer, totalMemory()/16)
+	p, err := LookMemory(&c)
+	if err != nil {
+		return nil, err
 	}
 	if c.Stream != nil {
 		return p, nil
@@ -77,6 +81,17 @@ func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 		err = next.try(&c, dir)
 	}
 	return p, errors.Join(err, dir.close(), dir.unmake())
+}
+
+// LookMemory finds out what memory there is, and nothing else.
+func LookMemory(cfg *Config) (*Preview, error) {
+	m := openMemory(self)
+	bytes, by := m.buffer(cfg.WriteBuffer)
+	p := &Preview{WriteBuffer: int64(buffersIn(bytes)) * bufferSize, BufferBy: by}
+	if has, by := m.limit(); by == ByCgroup {
+		p.Memory = has
+	}
+	return p, m.close()
 }
 
 func (p *Preview) look(c *Config, dir *directory) error {

@@ -21,9 +21,12 @@ type Stats struct {
 	KeepFree int64
 	Free     int64 // bytes free on the file system when last looked
 	Buffers  int64 // bytes of buffers in use
-	Paused   bool  // nothing is written, for want of room mostly
-	Full     bool  // what failed last failed for want of room
-	Waited   int64 // how often the front waited for the disk to free a buffer
+	// BufferBound is how many there may be, and BufferBy what that follows from.
+	BufferBound int64
+	BufferBy    BufferBound
+	Paused      bool  // nothing is written, for want of room mostly
+	Full        bool  // what failed last failed for want of room
+	Waited      int64 // how often the front waited for the disk to free a buffer
 	// Oldest is when the set's oldest file was begun; zero if there is none.
 	Oldest time.Time
 }
@@ -55,7 +58,7 @@ func (b *back) stats() Stats {
 	b.mu.Unlock()
 	s.Written, s.Dropped, s.Bytes = b.written.Load(), b.dropped.Load(), b.bytes.Load()
 	s.Files, s.Suspect = b.files.Load(), b.suspect.Load()
-	s.Buffers, s.Waited = b.pool.use()
+	b.pool.use(&s)
 	s.Full = b.full.Load()
 	return s
 }

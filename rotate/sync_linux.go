@@ -116,7 +116,7 @@ func (s *syncer) sync1(j syncJob) {
 	}
 	var err error
 	if j.writeBehind {
-		err = j.out.writeBehind(s.b.maxBacklog)
+		err = j.out.writeBehind(s.b.maxBacklog.Load())
 	} else {
 		err = j.out.sync()
 	}

@@ -7,17 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Writer is the front of a set, a file or a stream. Its methods belong to one
 // goroutine at a time, but for Stats and Attention, which any may call.
 type Writer struct {
-	cfg   Config
-	limit int64 // bytes of a segment
-	pool  *pool
-	back  *back
+	cfg    Config
+	limit  int64 // bytes of a segment
+	memory *memory
+	pool   *pool
+	back   *back
 
 	buf      *buffer // where the next record goes
 	ahead    bool    // a buffer for what comes behind it is seen to
@@ -42,15 +41,12 @@ func open(cfg *Config, m machine) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.WriteBuffer == 0 {
-		c.WriteBuffer = min(DefaultWriteBuffer, totalMemory()/16)
+	w := &Writer{cfg: c, limit: math.MaxInt64, boot: m.boot, memory: openMemory(m.self)}
+	if w.pool, err = w.memory.pool(c.WriteBuffer); err != nil {
+		return nil, errors.Join(err, w.memory.close())
 	}
-	w := &Writer{cfg: c, limit: math.MaxInt64, boot: m.boot}
-	if w.pool, err = newPool(c.WriteBuffer); err != nil {
-		return nil, err
-	}
-	if w.back, err = newBack(&w.cfg, w.pool, m); err != nil {
-		return nil, errors.Join(err, w.pool.close())
+	if w.back, err = newBack(&w.cfg, w.pool, w.memory, m); err != nil {
+		return nil, errors.Join(err, w.giveBack())
 	}
 	if c.Name != "" {
 		w.limit = w.back.lim.segment
@@ -59,19 +55,11 @@ func open(cfg *Config, m machine) (*Writer, error) {
 	if err := w.back.begin(w.buf); err != nil {
 		err = errors.Join(err, w.back.abandon())
 		w.pool.put(w.buf)
-		return nil, errors.Join(err, w.pool.close())
+		return nil, errors.Join(err, w.giveBack())
 	}
+	w.back.sayLowered()
 	go w.back.run()
 	return w, nil
-}
-
-// totalMemory is the machine's memory in bytes.
-func totalMemory() int64 {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return 16 * DefaultWriteBuffer
-	}
-	return int64(info.Totalram) * int64(info.Unit)
 }
 
 // begin starts a segment in an empty buffer.
@@ -234,8 +222,11 @@ func (w *Writer) Close() error {
 	}
 	close(w.back.ops)
 	<-w.back.done
-	return errors.Join(w.back.close(), w.pool.close())
+	return errors.Join(w.back.close(), w.giveBack())
 }
+
+// giveBack ends what holds memory, once nobody uses it.
+func (w *Writer) giveBack() error { return errors.Join(w.pool.close(), w.memory.close()) }
 
 // Stats returns what became of the records so far.
 func (w *Writer) Stats() Stats { return w.back.stats() }

@@ -47,6 +47,7 @@ var metricTexts = map[string]struct{ help, label string }{
 	"netcap_paused":                           {"Whether nothing is written for want of room, so that packets are dropped.", ""},
 	"netcap_write_buffer_bytes":               {"Memory in use between ring and disk.", ""},
 	"netcap_log_lines_missed_total":           {"Lines that the log lacks, since it could not be written.", ""},
+	"netcap_write_buffer_bound_bytes":         {"Bound of that, which follows the limit of the control group.", ""},
 }
 
 func newMetrics(c *controller) *metrics {
@@ -108,6 +109,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	gauge("netcap_paused", truth(s.Files.Paused))
 	gauge("netcap_write_buffer_bytes", float64(s.Files.Buffers))
 	counter("netcap_log_lines_missed_total", m.logMissed())
+	gauge("netcap_write_buffer_bound_bytes", float64(s.Files.BufferBound))
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }

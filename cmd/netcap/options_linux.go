@@ -102,7 +102,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.Var(&o.duration, "duration", "stop after `DUR` (default no bound)")
 	f.IntVarP(&o.bufferKiB, "buffer-size", "B", capture.DefaultRingSize>>10, "size of the kernel's ring in `KIB`")
 	f.StringVar(&o.threads, "threads", "auto", "empty `N` rings an interface, each of the size of -B, with a thread each; auto is one for each 10 Gbit/s")
-	f.Var(&o.writeBuffer, "write-buffer", "memory that rides out a slow disk: `SIZE`, taken as needed (default 256 MiB, or a sixteenth of memory if that is less)")
+	f.Var(&o.writeBuffer, "write-buffer", "memory that rides out a slow disk: `SIZE`, taken as needed, at most half of the memory of machine and control group (default 256 MiB, or a sixteenth of that memory if that is less)")
 	f.Var(&o.flush, "flush", "how old unwritten packets may get: `DUR` (default 1s)")
 	f.BoolVarP(&o.unbuffered, "packet-buffered", "U", false, "write packets as they come, a batch at a time")
 	f.Var(&o.fsync, "fsync", "how much a power cut may cost: `DUR` (default 5s)")

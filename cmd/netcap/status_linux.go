@@ -60,6 +60,10 @@ type captureStatus struct {
 	SetBytes    int64          `json:"set_bytes"`
 	BudgetBytes int64          `json:"budget_bytes"`
 	FreeBytes   int64          `json:"free_bytes"`
+	// WriteBuffer is the bound of the memory between ring and disk, and WriteBufferOf what
+	// that follows from: flag, default, memory (the machine's) or cgroup (its control group's).
+	WriteBuffer   int64              `json:"write_buffer_bytes"`
+	WriteBufferOf rotate.BufferBound `json:"write_buffer_of"`
 	// Oldest is when the oldest file of the set was begun.
 	Oldest *time.Time `json:"oldest"`
 	// Retention is how long the budget lasts at this run's rate, null while nothing
@@ -81,6 +85,7 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 		Started: s.Started.UTC(), Uptime: time.Since(s.Started).Seconds(),
 		BytesWritten: s.Files.Bytes, CurrentFile: s.Files.Current, Files: s.Files.SetLen,
 		SetBytes: s.Files.Set, BudgetBytes: s.Files.Budget, FreeBytes: s.Files.Free,
+		WriteBuffer: s.Files.BufferBound, WriteBufferOf: s.Files.BufferBy,
 	}
 	c.Packets.Received, c.Packets.Written = s.Received, s.Written
 	c.Packets.DroppedKernel, c.Packets.DroppedDisk = s.DroppedKernel, s.DroppedDisk
@@ -314,6 +319,14 @@ func (s *captureStatus) interfaces() string {
 	return printable.Text(strings.Join(words, ", "))
 }
 
+// bufferBounds say what bounds the write buffer.
+var bufferBounds = map[rotate.BufferBound]string{
+	rotate.ByDefault: "the default",
+	rotate.ByFlag:    "--write-buffer",
+	rotate.ByMemory:  "what the machine's memory allows",
+	rotate.ByCgroup:  "what the control group's limit allows",
+}
+
 func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "GAPS", "SET", "FILE")
 	for _, s := range all {
@@ -326,6 +339,10 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	}
 	err := t.flush()
 	for _, s := range all {
+		if s.WriteBuffer > 0 { // not of an older version
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s has up to %s of memory for a slow disk (%s)\n", s.Name, rotate.Size(s.WriteBuffer), bufferBounds[s.WriteBufferOf])
+			err = errors.Join(err, printErr)
+		}
 		for _, why := range s.FilterRefused {
 			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s runs the filter itself, which did not take %s: %s\n", s.Name, count(s.Packets.Rejected, "packet"), printable.Text(why))
 			err = errors.Join(err, printErr)

@@ -3,12 +3,9 @@ package preflight
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,8 +45,7 @@ func counters(names []string) (sum traffic, err error) {
 	return sum, nil
 }
 
-// availableMemory is what this process can take without others having to give, in
-// bytes.
+// availableMemory is what the machine has without others having to give, in bytes.
 func availableMemory() (int64, bool) {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -63,32 +59,5 @@ func availableMemory() (int64, bool) {
 			}
 		}
 	}
-	if limit, ok := cgroupLimit(); ok && (has < 0 || limit < has) {
-		has = limit
-	}
 	return has, has >= 0
-}
-
-// cgroupLimit is the memory.max of the process's cgroup, or of one above, in bytes.
-func cgroupLimit() (least int64, ok bool) {
-	b, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return 0, false
-	}
-	path, found := strings.CutPrefix(strings.TrimSpace(string(b)), "0::")
-	if !found {
-		return 0, false
-	}
-	for dir := path; ; dir = filepath.Dir(dir) {
-		b, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", dir, "memory.max"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return least, ok
-		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && (!ok || n < least) {
-			least, ok = n, true
-		}
-		if dir == "/" || dir == "." {
-			return least, ok
-		}
-	}
 }

@@ -241,26 +241,57 @@ func theLog(path string) Result {
 	return Result{Check: "log", Verdict: OK, Text: path + " can be written"}
 }
 
-// theMemory compares what the capture may take with what there is (MemAvailable in
-// proc(5), memory.max of cgroups(7)).
+// theMemory compares what the capture may take with what there is: MemAvailable in proc(5),
+// and the limit of the control group, in which the kernel doesn't count the ring.
 func theMemory(c *Config, p *rotate.Preview) Result {
+	r := Result{Check: "memory", Verdict: OK}
+	if p == nil { // a stream, or what the directory's check says
+		var err error
+		if p, err = rotate.LookMemory(&c.Files); err != nil {
+			r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+			return r
+		}
+	}
 	ring := int64(c.Capture.RingSize)
 	if ring == 0 {
 		ring = capture.DefaultRingSize
 	}
-	need := ring * int64(len(c.Interfaces))
-	if p != nil {
-		need += p.WriteBuffer
-	}
+	ring *= int64(len(c.Interfaces))
 	const program = 24 << 20
-	need += program
-	r := Result{Check: "memory", Verdict: OK, Text: fmt.Sprintf("%s are taken at most", rotate.Size(need))}
-	if has, ok := availableMemory(); ok && has < need {
+	need := program + p.WriteBuffer
+	r.Text = fmt.Sprintf("%s are taken at most, %s of it for the write buffer (%s)", rotate.Size(ring+need), rotate.Size(p.WriteBuffer), boundOf(p, c.Files.WriteBuffer > 0))
+	if c.Files.WriteBuffer > 0 && p.BufferBy != rotate.ByFlag {
+		r.Verdict, r.Mend = Warn, "lower --write-buffer, or have more memory: half of what there is may be used"
+	}
+	has, ok := availableMemory()
+	switch {
+	case p.Memory > 0 && p.Memory < need:
+		r.Verdict = Warn
+		r.Text += fmt.Sprintf(", and the control group has %s", rotate.Size(p.Memory))
+		r.Mend = "give it more (MemoryMax= of the unit, the container's limit): a capture that is killed for want of memory loses more"
+	case ok && has < ring+need:
 		r.Verdict = Warn
 		r.Text += fmt.Sprintf(", and %s are there", rotate.Size(has))
 		r.Mend = "lower --write-buffer or -B: a capture that is killed for want of memory loses more"
 	}
 	return r
+}
+
+// boundOf says what bounds the write buffer.
+func boundOf(p *rotate.Preview, asked bool) string {
+	part := "a sixteenth of"
+	if asked {
+		part = "half of"
+	}
+	switch p.BufferBy {
+	case rotate.ByFlag:
+		return "--write-buffer"
+	case rotate.ByMemory:
+		return part + " the machine's memory"
+	case rotate.ByCgroup:
+		return fmt.Sprintf("%s the %s that the control group may have", part, rotate.Size(p.Memory))
+	}
+	return "the default"
 }
 
 // theConfinement names what may deny things that permissions allow.

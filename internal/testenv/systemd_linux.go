@@ -162,19 +162,7 @@ func newControlGroup(t testing.TB) string {
 	if err := afterExit(removeControlGroup, dir); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		// The kernel takes a moment to forget processes that were waited for.
-		for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-			err := removeTree(dir)
-			if err == nil {
-				return
-			}
-			if time.Since(start) > 30*time.Second {
-				t.Errorf("remove the machine's control groups: %v", err)
-				return
-			}
-		}
-	})
+	t.Cleanup(func() { awaitRemoval(t, dir) })
 	return dir
 }
 
