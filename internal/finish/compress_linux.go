@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -127,10 +128,11 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 			}
 		}
 	}()
-	if err = errors.Join(f.copy(out, in), out.Close()); err != nil {
-		return "", err
+	err = f.copy(out, in)
+	if err == nil {
+		err = setTime(out, st.ModTime())
 	}
-	if err := f.root.Chtimes(temporary, time.Time{}, st.ModTime()); err != nil {
+	if err = errors.Join(err, out.Close()); err != nil {
 		return "", err
 	}
 	if !f.same(name, st) {
@@ -214,6 +216,20 @@ func (s *supply) Read(b []byte) (int, error) {
 	}
 	s.err = err
 	return n, err
+}
+
+// setTime sets the time of the open file: a confined process may not do so by a path. See
+// utimensat(2), C library/kernel ABI differences.
+func setTime(f *os.File, t time.Time) error {
+	modified, err := unix.TimeToTimespec(t)
+	if err != nil {
+		return err
+	}
+	times := [2]unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified}
+	if _, _, e := unix.Syscall6(unix.SYS_UTIMENSAT, f.Fd(), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0); e != 0 {
+		return os.NewSyscallError("utimensat", e)
+	}
+	return nil
 }
 
 // room sees that compressing leaves free what is to be kept free.

@@ -1,0 +1,17 @@
+package sandbox
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch  = unix.AUDIT_ARCH_RISCV64
+	cloneArg   = 0
+	socketcall = 0
+)
+
+var (
+	olderRuntime = []uint32{unix.SYS_GETRLIMIT, unix.SYS_RISCV_FLUSH_ICACHE}
+	olderFcntl   = []uint32{}
+	mmapCalls    = []uint32{unix.SYS_MMAP}
+	statCalls    = []uint32{unix.SYS_NEWFSTATAT}
+	olderFiles   = []uint32{unix.SYS_FADVISE64}
+)
