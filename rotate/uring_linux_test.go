@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,6 +79,28 @@ func TestURing(t *testing.T) {
 	assert.Equal(t, 1<<20, n)
 	_, err = u.pwrite(int(full.Fd()), mem, 1<<20)
 	assert.ErrorIs(t, err, unix.ENOSPC)
+}
+
+// TestURingRestricted asks the ring for what is no write: the kernel refuses it.
+func TestURingRestricted(t *testing.T) {
+	u := needURing(t)
+	require.EqualValues(t, 16, unsafe.Sizeof(uringRestriction{}))
+	submit := func(e uringSQE) unix.Errno {
+		*u.sqe, *u.slot = e, 0
+		require.NoError(t, u.submit(u.file.Fd()))
+		var res int32
+		require.Eventually(t, func() (done bool) { res, done = u.completion(); return done }, 30*time.Second, time.Millisecond)
+		return unix.Errno(-min(res, 0))
+	}
+	const nop, fsync, connect, openAt, socket, uringCmd = 0, 3, 16, 18, 45, 46 // of enum io_uring_op
+	for _, op := range []uint8{nop, fsync, connect, openAt, socket, uringCmd} {
+		assert.Equal(t, unix.EACCES, submit(uringSQE{opcode: op, fd: unix.AF_INET, off: unix.SOCK_STREAM}), op)
+	}
+	const fixedFile = 1 << 0 // IOSQE_FIXED_FILE
+	assert.Equal(t, unix.EACCES, submit(uringSQE{opcode: uringOpWrite, flags: fixedFile, fd: -1}))
+	assert.Equal(t, unix.EBADF, submit(uringSQE{opcode: uringOpWrite, flags: uringSQEAsync, fd: -1}))
+	workers := [2]uint32{}
+	assert.ErrorIs(t, u.register(int(u.file.Fd()), uringRegisterIOWQMaxWorker, unsafe.Pointer(&workers), 2), unix.EACCES)
 }
 
 // TestWithoutURing has a set written by pwrite(2) where there is no ring, byte
