@@ -290,8 +290,8 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	if ctx.Err() == nil {
 		defer announce(starter, rec.Status(), o, log, terminal)()
 	}
-	context.AfterFunc(ctx, func() { _ = daemon.Stopping() }) // for systemd to show: nothing depends on it
-	go daemon.Watchdog(ctx, func() bool { rec.Status(); return true })
+	context.AfterFunc(ctx, func() { _ = starter.Stopping() }) // for systemd to show: nothing depends on it
+	go starter.Watchdog(ctx, func() bool { rec.Status(); return true })
 	watch, stopWatching := context.WithCancel(ctx)
 	watching := make(chan struct{})
 	go func() {

@@ -52,10 +52,11 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 	}
 	_ = time.Now().Local().String() // reads the zone's file
 	c := &sandbox.Config{User: o.becomes, Open: o.noSandbox}
-	for _, path := range []string{pidPath, o.logFile} {
-		if path != "" {
-			c.Write = append(c.Write, filepath.Dir(path))
-		}
+	if pidPath != "" { // the control socket goes
+		c.Remove = append(c.Remove, filepath.Dir(pidPath))
+	}
+	if o.logFile != "" {
+		c.Write = append(c.Write, filepath.Dir(o.logFile))
 	}
 	if cfg.Files.Stream == nil {
 		c.Write = append(c.Write, cfg.Files.Dir)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,14 +16,21 @@ import (
 )
 
 // Stopping tells systemd that the process is about to end.
-func Stopping() error {
-	_, err := daemon.SdNotify(false, daemon.SdNotifyStopping)
+func (s *Starter) Stopping() error { return s.notify(daemon.SdNotifyStopping) }
+
+// notify tells systemd something, sd_notify(3), by a socket that a confined process couldn't
+// connect any more.
+func (s *Starter) notify(state string) error {
+	if s.systemd == nil {
+		return s.lack
+	}
+	_, err := s.systemd.Write([]byte(state))
 	return err
 }
 
 // Watchdog tells systemd that all is well as often as it asks for, until ctx is
 // done, while alive returns true.
-func Watchdog(ctx context.Context, alive func() bool) {
+func (s *Starter) Watchdog(ctx context.Context, alive func() bool) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
 		return
@@ -35,7 +43,7 @@ func Watchdog(ctx context.Context, alive func() bool) {
 			return
 		case <-ticker.C:
 			if alive() {
-				_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // or systemd ends the process, as it should
+				_ = s.notify(daemon.SdNotifyWatchdog) // or systemd ends the process, as it should
 			}
 		}
 	}
@@ -110,16 +118,27 @@ func HandedOver() []int {
 // A Starter is who started this process and waits until it is ready: Start, systemd, or
 // nobody.
 type Starter struct {
-	ready *os.File // of Start, which waits until this is closed
+	ready   *os.File // of Start, which waits until this is closed
+	systemd net.Conn // nil where nobody is to be notified
+	lack    error    // why it is nil, if somebody is
 }
 
 // NewStarter takes what the starter had for this process.
 func NewStarter() (*Starter, error) {
+	s := &Starter{}
+	if path := os.Getenv("NOTIFY_SOCKET"); path != "" {
+		if conn, err := net.Dial("unixgram", path); err == nil {
+			s.systemd = conn
+		} else {
+			s.lack = err
+		}
+	}
 	if os.Getenv(LogVariable) == "" {
-		return &Starter{}, nil
+		return s, nil
 	}
 	syscall.CloseOnExec(readyFD) // the helper process has no use for it
-	return &Starter{os.NewFile(readyFD, "the starter")}, os.Unsetenv(LogVariable)
+	s.ready = os.NewFile(readyFD, "the starter")
+	return s, os.Unsetenv(LogVariable)
 }
 
 // Ready tells the starter that the process does what it was started for, and in a line what
@@ -128,8 +147,7 @@ func NewStarter() (*Starter, error) {
 func (s *Starter) Ready(status string, log *Log) error {
 	status = strings.ReplaceAll(status, "\n", " ")
 	if s.ready == nil {
-		_, err := daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+status)
-		return err
+		return s.notify(daemon.SdNotifyReady + "\nSTATUS=" + status)
 	}
 	err := log.TakeStderr()
 	_, said := fmt.Fprintln(s.ready, status)

@@ -29,6 +29,8 @@ type Config struct {
 	// Write are directories in which files are made, written, renamed and deleted. What
 	// isn't there is left out.
 	Write []string
+	// Remove are directories in which files are deleted.
+	Remove []string
 	// Open leaves paths and system calls alone: only user and capabilities are given up.
 	Open bool
 }
@@ -59,7 +61,7 @@ func Confine(c *Config) (*Result, error) {
 	if c.Open {
 		r.Lacks = append(r.Lacks, "Landlock and seccomp are off: --no-sandbox")
 	} else {
-		lack, err := restrictFiles(c.Write)
+		lack, err := restrictFiles(c.Write, c.Remove)
 		if err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
@@ -125,7 +127,7 @@ func Isolate() (*Result, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r := &Result{Enforced: []string{"no_new_privs", "no capabilities"}}
-	lack, err := restrictFiles(nil)
+	lack, err := restrictFiles(nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
