@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/ledger"
 	"netcap/internal/testenv"
 )
 
@@ -29,6 +30,7 @@ type soak struct {
 	p       *process
 	pid     int
 	small   string // the file system that the set is on
+	log     *disk  // that of the log
 	random  *rand.Rand
 	sent    int64 // frames that the interface took while it was captured on
 	floods  int
@@ -43,10 +45,20 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		d = 5 * time.Second
 	}
-	h := newHost(t)
-	s := &soak{host: h, small: tmpfs(t, "size=96m"), random: rand.New(rand.NewPCG(1, 2)), happens: make(map[string]int)}
-	s.p = h.capture("-i", "c0", "--name", "s", "--dir", filepath.Join(s.small, "s"), "--disk-budget", "40M", "--segment-size", "4M", "--keep-free", "1",
-		"--write-buffer", "16MiB", "--fsync", "1s", "-z", "true", "--dicom-journal", filepath.Join(h.dir, "journal"))
+	h, start := newHost(t), time.Now()
+	s := &soak{host: h, small: tmpfs(t, "size=96m"), log: newDisk(t, filepath.Join(h.dir, "log"), 16<<20, "defaults"), random: rand.New(rand.NewPCG(1, 2)), happens: make(map[string]int)}
+	log := filepath.Join(s.log.dir, "log")
+	s.p = h.start(h.command("-i", "c0", "--name", "s", "--dir", filepath.Join(s.small, "s"), "--disk-budget", "40M", "--segment-size", "4M", "--keep-free", "1",
+		"--write-buffer", "16MiB", "--fsync", "1s", "-z", "true", "--dicom-journal", filepath.Join(h.dir, "journal"), "--log-file", log))
+	t.Cleanup(func() {
+		if said := s.said(log); t.Failed() {
+			t.Logf("%v; what it said last:\n%s", s.happens, said[max(0, len(said)-5000):])
+		}
+	})
+	require.Eventually(t, func() bool {
+		status, _, _ := h.netcap("status", "s")
+		return status == 0
+	}, patience, 20*time.Millisecond)
 	s.pid = h.statusOf("s").PID
 	s.round() // everything was used once
 	before := s.measure()
@@ -59,7 +71,9 @@ func TestSoak(t *testing.T) {
 	assert.LessOrEqual(t, after["descriptors"], before["descriptors"]+2)
 	assert.LessOrEqual(t, after["goroutines"], before["goroutines"]+2)
 	assert.LessOrEqual(t, after["resident MiB"], before["resident MiB"]+24)
-	said := s.p.stop()
+	s.p.signal(syscall.SIGTERM)
+	s.p.wait() // with status 1 where the disk failed
+	said := s.said(log)
 	number := func(text string) int64 {
 		m := regexp.MustCompile(`(\d+) ` + text).FindStringSubmatch(said)
 		require.NotNil(t, m, said)
@@ -74,6 +88,28 @@ func TestSoak(t *testing.T) {
 	}
 	assert.Equal(t, s.sent, received, said)
 	assert.Equal(t, received, written+dropped, said)
+
+	// What isn't in the files was deleted, and the ledger has that.
+	set := filepath.Join(s.small, "s")
+	gaps, _ := h.gapsOf(set, "--from", start.Format(time.RFC3339))
+	deleted := int64(0)
+	for _, g := range gaps {
+		assert.NotEqual(t, ledger.MissingFile, g.Cause, "%+v", g)
+		if g.Cause == ledger.Deleted {
+			require.True(t, g.Known, "%+v", g)
+			deleted += g.Lost
+		}
+	}
+	files := filepathGlob(t, set+"/*.pcapng")
+	h.does(append([]string{"repair"}, files...)...) // what couldn't be cut back to its last whole record
+	assert.Equal(t, written, deleted+int64(capinfosPackets(t, files...)))
+}
+
+// said is what the capture said, on standard error and in its log.
+func (s *soak) said(log string) string {
+	b, err := os.ReadFile(log)
+	require.NoError(s.t, err)
+	return s.p.stderr.String() + string(b)
 }
 
 // round floods while one thing or another happens.
@@ -85,12 +121,14 @@ func (s *soak) round() {
 		"interface deleted":  s.recreate,
 		"disk full":          s.fill,
 		"hold":               s.hold,
+		"system calls fail":  s.refuse,
+		"log frozen":         s.freezeLog,
 		"many questions":     func() { s.ask(10) },
 		"statistics logged":  func() { s.p.signal(syscall.SIGUSR1) },
 		"nothing in between": func() {},
 	}
 	for _, name := range []string{
-		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "many questions", "statistics logged", "nothing in between",
+		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "system calls fail", "log frozen", "many questions", "statistics logged", "nothing in between",
 	} {
 		if s.random.IntN(3) == 0 && s.floods > 8 { // not always in the same order
 			continue
@@ -155,6 +193,31 @@ func (s *soak) fill() {
 	}
 	require.NoError(s.t, os.Remove(filler))
 	s.state(stateCapturing)
+}
+
+// refuse has some of the system calls by which files are written fail, on all threads: not
+// write(2), by which Go wakes its threads.
+func (s *soak) refuse() {
+	calls := []string{"openat", "newfstatat", "getdents64", "unlinkat", "fallocate", "ftruncate", "fsync", "fdatasync", "fstatfs", "pwrite64", "pwritev", "renameat2"}
+	s.random.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	calls = calls[:1+s.random.IntN(len(calls))]
+	failure := []string{"EIO", "ENOSPC", "EMFILE"}[s.random.IntN(3)]
+	end := s.inject(s.pid, strings.Join(calls, ","), failure)
+	s.happens[failure+" "+strings.Join(calls, ",")]++
+	for range 3 {
+		s.flood(5000)
+	}
+	end()
+	s.state(stateCapturing)
+}
+
+// freezeLog has nothing be written to the file system of the log.
+func (s *soak) freezeLog() {
+	run1(s.t, "fsfreeze", "-f", s.log.dir)
+	s.p.signal(syscall.SIGUSR1)
+	s.flood(20_000)
+	s.does("rotate", "s")
+	run1(s.t, "fsfreeze", "-u", s.log.dir)
 }
 
 func (s *soak) hold() {

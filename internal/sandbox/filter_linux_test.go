@@ -32,7 +32,8 @@ func TestProgram(t *testing.T) {
 		{unix.AUDIT_ARCH_I386, 1, [6]uint32{}, kill},
 		{unix.AUDIT_ARCH_AARCH64, 1, [6]uint32{}, kill},
 		{unix.AUDIT_ARCH_X86_64, 0x4000_0001, [6]uint32{}, kill},
-		{unix.AUDIT_ARCH_X86_64, ^uint32(0), [6]uint32{}, kill},
+		{unix.AUDIT_ARCH_X86_64, 0xffff_fffe, [6]uint32{}, kill},
+		{unix.AUDIT_ARCH_X86_64, ^uint32(0), [6]uint32{}, unknown}, // a tracer's
 		{unix.AUDIT_ARCH_X86_64, 0, [6]uint32{}, refused},
 		{unix.AUDIT_ARCH_X86_64, 423, [6]uint32{}, refused},
 		{unix.AUDIT_ARCH_X86_64, 424, [6]uint32{}, unknown},
