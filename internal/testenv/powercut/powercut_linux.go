@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 // Package powercut is a file system for tests that forgets what wasn't synced: FUSE over a
 // directory, as LazyFS (Ramos and others, VLDB 2024) is.
 //
