@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/helper"
 )
 
 // The tests here have what stands beside the way of a packet hang: the log, who reads standard
@@ -93,6 +97,74 @@ func TestFrozenLog(t *testing.T) {
 	p.wait()
 	assert.Zero(t, p.cmd.ProcessState.ExitCode())
 	assert.Equal(t, n, capinfosPackets(t, filepathGlob(t, h.lib+"/netcap/c0/*.pcapng")...))
+}
+
+// helpers are the helper processes of a capture: the one that it started, and the other.
+func (h *host) helpers(name string) (pids []int) {
+	h.t.Helper()
+	for above, next := h.pid(h.run+"/netcap/"+name+".pid"), true; next; {
+		next = false
+		for _, pid := range childrenOf(h.t, above) {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+			if bytes.Contains(b, []byte(helper.Argument)) {
+				pids, above, next = append(pids, pid), pid, true
+			}
+		}
+	}
+	return pids
+}
+
+func childrenOf(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	require.NoError(t, err)
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task) // the thread may have ended
+		for _, word := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(word)
+			require.NoError(t, err)
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+// The helper process is stopped, and one is killed: nothing is lost, who asks is answered, and
+// each finished file is compressed and handed to the command.
+func TestHelperStops(t *testing.T) {
+	h := newOperated(t)
+	list, script := filepath.Join(h.dir, "list"), filepath.Join(h.dir, "script")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$1\" >>"+list+"\n"), 0o700))
+	p := h.capture(append([]string{"-z", script, "--compress", "gzip", "--dicom-journal", filepath.Join(h.dir, "journal")}, besideFlags...)...)
+	var pids []int
+	require.Eventually(t, func() bool { pids = h.helpers("c0"); return len(pids) == 2 }, patience, 10*time.Millisecond)
+	require.NoError(t, syscall.Kill(pids[0], syscall.SIGSTOP))
+	n := rounds(240_000)
+	require.Equal(t, n, h.peer.Flood(t, "g0", 1000, n))
+	h.captured("c0", n)
+	assert.Contains(t, h.does("rotate"), ".pcapng\n")
+	require.NoError(t, syscall.Kill(pids[0], syscall.SIGKILL))
+	require.Eventually(t, func() bool { return h.statusOf("c0").HelperRestarts == 1 }, patience, 10*time.Millisecond)
+	assert.Contains(t, h.does("status"), "c0 had its helper process replaced 1 time")
+	// The first spare one was ready, then to work, and then there was another.
+	const ready = `msg="a helper process is ready"`
+	require.Eventually(t, func() bool { return strings.Count(p.stderr.String(), ready) == 3 }, patience, 10*time.Millisecond)
+	require.NoError(t, syscall.Kill(pids[1], syscall.SIGSTOP)) // the one that works now: it is noticed at the end
+	assert.Contains(t, h.does("stop"), fmt.Sprintf("%d packets received, %s written, 0 dropped", n, comma(int64(n))))
+	p.wait()
+	require.Zero(t, p.cmd.ProcessState.ExitCode(), &p.stderr)
+	assert.Contains(t, p.stderr.String(), "doesn't answer: it is killed")
+
+	files := filepathGlob(t, h.lib+"/netcap/c0/c0-*")
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	handed := strings.Fields(string(got))
+	for _, f := range files {
+		assert.True(t, strings.HasSuffix(f, ".pcapng.gz"), f)
+		assert.Contains(t, handed, "/var/lib"+strings.TrimPrefix(f, h.lib))
+	}
+	assert.LessOrEqual(t, len(handed), len(files)+2, "those at hand are handed over twice at most")
+	assert.Equal(t, n, capinfosPackets(t, files...))
 }
 
 // freeze freezes the disk's file system. It is thawed by what is returned, or at the end.

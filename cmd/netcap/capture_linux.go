@@ -230,7 +230,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	// behind too, and needs more memory.
 	_ = priority.AllowAhead()
 
-	beside, err := o.startHelper(log)
+	beside, err := o.startHelper(&cfg.Files, log)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,9 @@ func (l *finishing) end(log *daemon.Log) error {
 	if l.f == nil {
 		return nil
 	}
+	if l.helper != nil {
+		l.helper.Hurry()
+	}
 	if n := l.f.Stats().Waiting; n > 0 {
 		log.Info("the capture has ended; the last files are still being worked on", "files", n)
 	}
@@ -103,6 +106,14 @@ func (l *finishing) abandon() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = l.f.Close(ctx) // a capture that didn't begin, or one that end has closed
+}
+
+// restarts is how often another helper process went on in the place of one.
+func (l *finishing) restarts() int64 {
+	if l.helper == nil {
+		return 0
+	}
+	return l.helper.Restarts()
 }
 
 func (l *finishing) stats() (s finish.Stats) {

@@ -2,15 +2,21 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"netcap/capture"
 	"netcap/internal/daemon"
+	"netcap/internal/finish"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
+	"netcap/rotate"
 )
 
 // newHelperCommands are the processes beside a capture. Nobody types them.
@@ -30,14 +36,38 @@ func newHelperCommands() []*cobra.Command {
 }
 
 // startHelper starts a helper process, if -z or --dicom-journal need one; nil otherwise.
-func (o *captureOptions) startHelper(log *daemon.Log) (*helper.Helper, error) {
+func (o *captureOptions) startHelper(f *rotate.Config, log *daemon.Log) (*helper.Helper, error) {
 	if o.journal == "" && o.postRotate == "" {
 		return nil, nil
 	}
 	if o.journal != "" && o.snapLen < capture.MaxSnapLen {
 		log.Warn("the DICOM journal lacks what the snapshot length cuts off: statuses and more; leave out -s", "snapshot_length", o.snapLen)
 	}
-	return helper.Start(&helper.Config{Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger})
+	return helper.Start(&helper.Config{
+		Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger,
+		Look: func(after string) []string { return filesAfter(f, after) },
+	})
+}
+
+// filesAfter are the paths of the set's files that were begun after one, as they were called
+// then.
+func filesAfter(f *rotate.Config, after string) (paths []string) {
+	set, _, last, _, ok := rotate.ParseName(filepath.Base(after))
+	entries, err := os.ReadDir(f.Dir)
+	if !ok || err != nil {
+		return nil
+	}
+	begun := make(map[uint64]string)
+	for _, e := range entries {
+		name, _, number, _, ok := rotate.ParseName(e.Name())
+		if ok && name == set && number > last {
+			begun[number] = strings.TrimSuffix(strings.TrimSuffix(e.Name(), finish.Gzip.Ext()), finish.Zstd.Ext())
+		}
+	}
+	for _, number := range slices.Sorted(maps.Keys(begun)) {
+		paths = append(paths, filepath.Join(f.Dir, begun[number]))
+	}
+	return paths
 }
 
 // helperPatience is how long the DICOM journal may take after the end of the capture. A

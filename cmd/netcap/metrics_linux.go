@@ -19,9 +19,10 @@ import (
 // metrics are the status of a capture as Prometheus reads it. Names and units follow
 // https://prometheus.io/docs/practices/naming/.
 type metrics struct {
-	status    func() record.Status
-	logMissed func() int64
-	desc      map[string]*prometheus.Desc
+	status         func() record.Status
+	logMissed      func() int64
+	helperRestarts func() int64
+	desc           map[string]*prometheus.Desc
 }
 
 // What is measured, by name. A label is in brackets.
@@ -46,12 +47,13 @@ var metricTexts = map[string]struct{ help, label string }{
 	"netcap_start_timestamp_seconds":          {"When the capture began, in seconds since the epoch.", ""},
 	"netcap_paused":                           {"Whether nothing is written for want of room, so that packets are dropped.", ""},
 	"netcap_write_buffer_bytes":               {"Memory in use between ring and disk.", ""},
+	"netcap_helper_restarts_total":            {"How often another helper process went on in the place of one that ended or did not answer.", ""},
 	"netcap_log_lines_missed_total":           {"Lines that the log lacks, since it could not be written.", ""},
 	"netcap_write_buffer_bound_bytes":         {"Bound of that, which follows the limit of the control group.", ""},
 }
 
 func newMetrics(c *controller) *metrics {
-	m := &metrics{status: c.rec.Status, logMissed: c.log.Missed, desc: make(map[string]*prometheus.Desc, len(metricTexts))}
+	m := &metrics{status: c.rec.Status, logMissed: c.log.Missed, helperRestarts: c.later.restarts, desc: make(map[string]*prometheus.Desc, len(metricTexts))}
 	for name, text := range metricTexts {
 		var labels []string
 		if text.label != "" {
@@ -108,6 +110,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	}
 	gauge("netcap_paused", truth(s.Files.Paused))
 	gauge("netcap_write_buffer_bytes", float64(s.Files.Buffers))
+	counter("netcap_helper_restarts_total", m.helperRestarts())
 	counter("netcap_log_lines_missed_total", m.logMissed())
 	gauge("netcap_write_buffer_bound_bytes", float64(s.Files.BufferBound))
 }

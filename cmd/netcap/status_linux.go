@@ -52,6 +52,9 @@ type captureStatus struct {
 		Failed  int64 `json:"failed"`
 		Waiting int64 `json:"waiting"`
 	} `json:"finished"`
+	// HelperRestarts counts how often another helper process went on in the place of one that
+	// ended, or didn't answer.
+	HelperRestarts int64 `json:"helper_restarts"`
 	// LogMissed counts lines that the log lacks, since it couldn't be written.
 	LogMissed   int64          `json:"log_lines_missed"`
 	Sandbox     captureSandbox `json:"sandbox"`
@@ -155,6 +158,7 @@ type controller struct {
 func (c *controller) status() captureStatus {
 	s := newCaptureStatus(c.name, c.cfg, c.rec.Status())
 	f := c.later.stats()
+	s.HelperRestarts = c.later.restarts()
 	s.LogMissed, s.Sandbox = c.log.Missed(), c.sandbox
 	s.Finished.Done, s.Finished.Failed, s.Finished.Waiting = f.Done, f.Failed, f.Waiting
 	return s
@@ -345,6 +349,10 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 		}
 		for _, why := range s.FilterRefused {
 			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s runs the filter itself, which did not take %s: %s\n", s.Name, count(s.Packets.Rejected, "packet"), printable.Text(why))
+			err = errors.Join(err, printErr)
+		}
+		if s.HelperRestarts > 0 {
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s had its helper process replaced %s: look at its log\n", s.Name, count(s.HelperRestarts, "time"))
 			err = errors.Join(err, printErr)
 		}
 		if s.LogMissed > 0 {

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,19 +34,45 @@ type Config struct {
 	User *sandbox.User
 	// Program is what runs Main, with Argument. Default: this program.
 	Program string
+	// Look returns the files of the set that were begun after another one, in order: what
+	// there was no room for is found again by that. Default: it isn't.
+	Look func(after string) []string
+	// Patience is how long a process may not answer before another takes its place. Default:
+	// 30 seconds.
+	Patience time.Duration
 	// Log is told what the helper logs. Default: nothing is logged.
 	Log *slog.Logger
 }
 
-// A Helper is such a process, seen from the capture.
+// mostBegun bounds the files that wait for the helper: paths, not descriptors.
+const mostBegun = 10_000
+
+// A Helper is such a process, seen from the capture, and one that is ready to go on in its
+// place. Its methods but Run and Close wait for nobody.
 type Helper struct {
-	cfg    Config
-	conn   *conn
-	cmd    *exec.Cmd
-	ran    chan error
-	ended  chan error    // of the work
-	silent chan struct{} // its standard error has ended
-	over   chan struct{} // the process has gone
+	cfg       Config
+	setup     *setup
+	silent    chan struct{} // the standard error of all processes has ended
+	arrived   chan *process // a spare one, or nil where none could be had
+	named     chan struct{} // closed once the process knows the set's directory
+	hurried   chan struct{} // closed at the end of the capture
+	closed    chan struct{} // closed by Close, when all is done
+	unwatched chan struct{}
+	forwarded chan struct{}
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed, and made anew, when there is something new of what follows
+	work     *process      // the one at work, or the last that was
+	spare    *process      // nil for none
+	gone     bool          // nobody is
+	restarts int64
+	given    []string // the files that were read for the journal last, two at most
+	begun    []string // those to be read
+	told     int      // of begun, how many the process at work knows
+	missed   bool     // some behind begun had no room
+	over     bool     // no more come
+	ending   bool     // the process at work knows that
+	hasName  bool     // named is closed
 }
 
 var errGone = errors.New("the helper process has ended: see the log")
@@ -52,39 +80,41 @@ var errGone = errors.New("the helper process has ended: see the log")
 // Start starts a helper. A program of the command that can't be found is an error, and a
 // journal that can't be written.
 func Start(cfg *Config) (*Helper, error) {
-	h := &Helper{cfg: *cfg, ran: make(chan error, 1), ended: make(chan error, 1), silent: make(chan struct{}), over: make(chan struct{})}
+	h := &Helper{
+		cfg: *cfg, silent: make(chan struct{}), arrived: make(chan *process, 1), named: make(chan struct{}), changed: make(chan struct{}),
+		hurried: make(chan struct{}), closed: make(chan struct{}), unwatched: make(chan struct{}), forwarded: make(chan struct{}),
+	}
 	if h.cfg.Log == nil {
 		h.cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if h.cfg.Program == "" {
 		h.cfg.Program = "/proc/self/exe"
 	}
-	s := &setup{User: cfg.User, Debug: h.cfg.Log.Enabled(context.Background(), slog.LevelDebug)}
+	if h.cfg.Patience == 0 {
+		h.cfg.Patience = 30 * time.Second
+	}
+	h.setup = &setup{User: cfg.User, Debug: h.cfg.Log.Enabled(context.Background(), slog.LevelDebug)}
 	var err error
-	if s.Command, err = parse(cfg.Command); err != nil {
+	if h.setup.Command, err = parse(cfg.Command); err != nil {
 		return nil, err
 	}
 	if cfg.Journal != "" {
-		if s.Journal, err = filepath.Abs(cfg.Journal); err != nil {
+		if h.setup.Journal, err = filepath.Abs(cfg.Journal); err != nil {
 			return nil, fmt.Errorf("journal: %w", err)
 		}
 	}
-	if err := h.start(); err != nil {
+	if h.work, err = h.start(); err != nil {
 		return nil, fmt.Errorf("starting the helper process: %w", err)
 	}
-	ready := make(chan error, 1)
-	go h.listen(ready)
-	if err := h.conn.send(&message{Setup: s}); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the helper process: %w", err), h.conn.Close())
+	go h.listen(h.work)
+	if err := h.work.conn.send(&message{Setup: h.setup, Work: &work{}}); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the helper process: %w", err), h.work.conn.Close())
 	}
-	select {
-	case err = <-ready:
-	case <-h.over:
-		err = errGone
+	if err := h.work.settled(h.work.ready); err != nil {
+		return nil, errors.Join(err, h.work.conn.Close())
 	}
-	if err != nil {
-		return nil, errors.Join(err, h.conn.Close())
-	}
+	go h.watch()
+	go h.forward()
 	return h, nil
 }
 
@@ -105,38 +135,47 @@ func parse(command string) ([]string, error) {
 	return words, nil
 }
 
-// start starts the process.
-func (h *Helper) start() error {
+// start starts the first process.
+func (h *Helper) start() (*process, error) {
 	ours, theirs, err := seqpacket.Pair()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer theirs.Close()
-	h.conn = &conn{UnixConn: ours}
-	h.cmd = exec.Command(h.cfg.Program, Argument)
-	h.cmd.Stdin = theirs
-	stderr, err := h.cmd.StderrPipe()
+	complaints, stderr, err := os.Pipe()
 	if err != nil {
-		return errors.Join(err, h.conn.Close())
+		return nil, errors.Join(err, ours.Close())
 	}
+	defer stderr.Close()
+	cmd := command(h.cfg.Program, theirs)
+	cmd.Stderr = stderr // of those too that it starts
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NOTIFY_SOCKET=") { // it isn't the service
-			h.cmd.Env = append(h.cmd.Env, v)
+			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	// Ctrl-C at the terminal isn't for it: it ends when its work is done.
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := h.cmd.Start(); err != nil {
-		return errors.Join(err, h.conn.Close())
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, ours.Close(), complaints.Close())
 	}
+	go func() { _ = cmd.Wait() }() // how it ended it has said, or the panic has
 	go func() {
 		defer close(h.silent)
-		h.complain(stderr)
+		defer complaints.Close()
+		h.complain(complaints)
 	}()
-	return nil
+	return newProcess(ours), nil
 }
 
-// complain logs what the process writes where a panic is written: all else comes as messages.
+// command is a process with its end of a socket.
+func command(program string, socket *os.File) *exec.Cmd {
+	cmd := exec.Command(program, Argument)
+	cmd.Stdin = socket
+	// Ctrl-C at the terminal isn't for it: it ends when its work is done.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// complain logs what the processes write where a panic is written: all else comes as messages.
 func (h *Helper) complain(stderr io.Reader) {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		h.cfg.Log.Error("the helper process says", "text", lines.Text())
@@ -144,88 +183,220 @@ func (h *Helper) complain(stderr io.Reader) {
 	_, _ = io.Copy(io.Discard, stderr) // a line that was too long, and what follows
 }
 
-// listen takes what the helper says, until it has gone.
-func (h *Helper) listen(ready chan<- error) {
-	defer close(h.over)
-	for {
-		m, err := h.conn.receive()
-		if err != nil {
-			break
-		}
-		err = nil
-		if m.Error != "" {
-			err = errors.New(m.Error)
-		}
-		switch {
-		case m.Log != nil:
-			var attrs []any
-			for _, a := range m.Log.Attrs {
-				attrs = append(attrs, a[0], a[1])
-			}
-			h.cfg.Log.Log(context.Background(), m.Log.Level, m.Log.Text, attrs...)
-		case m.Ready:
-			ready <- err
-		case m.Ran:
-			h.ran <- err
-		case m.Ended:
-			h.ended <- err
-		}
-	}
-	<-h.silent
-	_ = h.cmd.Wait() // how it ended it has said, or the panic has
+// wake tells who waits that something is new. mu is held.
+func (h *Helper) wake() {
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// Restarts is how often another process went on in the place of one.
+func (h *Helper) Restarts() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.restarts
 }
 
 // Run runs the command on a path. If ctx is done the command is ended, by SIGTERM. It is
-// for one goroutine.
+// for one goroutine. Where the process ends meanwhile, another runs the command once more.
 func (h *Helper) Run(ctx context.Context, path string) error {
-	if err := h.conn.send(&message{Run: path}); err != nil {
-		return errGone
-	}
-	stop := context.AfterFunc(ctx, func() { _ = h.conn.send(&message{Cancel: true}) }) // or it has gone
-	defer stop()
-	select {
-	case err := <-h.ran:
-		return err
-	case <-h.over:
-		select {
-		case err := <-h.ran:
+	for range mostRuns {
+		p, _ := h.processes()
+		if err := p.run(ctx, path); !errors.Is(err, errGone) {
 			return err
-		default:
+		}
+		if !h.another(p) {
 			return errGone
+		}
+	}
+	return fmt.Errorf("the helper process ended %d times while the command ran", mostRuns)
+}
+
+// mostRuns is how often the command is run on a path, where the helper process ends each time.
+const mostRuns = 2
+
+// another waits for another process in the place of p. It returns false if there is none.
+func (h *Helper) another(p *process) bool {
+	for {
+		h.mu.Lock()
+		work, gone, changed := h.work, h.gone, h.changed
+		h.mu.Unlock()
+		switch {
+		case gone:
+			return false
+		case work != p:
+			return true
+		}
+		select {
+		case <-changed:
+		case <-h.unwatched:
+			return false
 		}
 	}
 }
 
 // Began says that the capture has begun a file. With the first one its directory becomes the
-// set's, whatever its path leads to later. It waits for nothing but room in a socket.
-func (h *Helper) Began(path string) { _ = h.conn.send(&message{Began: path}) } // it may have gone: that was logged
+// set's, whatever its path leads to later.
+func (h *Helper) Began(path string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.cfg.Journal == "" && len(h.begun) > 0: // for the directory
+	case h.missed || len(h.begun) == mostBegun:
+		h.missed = true
+	default:
+		h.begun = append(h.begun, path)
+		h.wake()
+	}
+}
+
+// reading notes which file is read.
+func (h *Helper) reading(path string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := slices.Index(h.begun, path)
+	if n < 0 {
+		return // another process had it before
+	}
+	h.given = append(h.given[max(0, len(h.given)-1):len(h.given):len(h.given)], path)
+	h.begun = h.begun[n+1:]
+	h.told = max(0, h.told-n-1)
+	h.wake()
+}
+
+// forward tells the process at work of files, in order, and at last that no more come.
+func (h *Helper) forward() {
+	defer close(h.forwarded)
+	for {
+		h.mu.Lock()
+		p, changed, m := h.work, h.changed, &message{}
+		switch {
+		case h.gone:
+			h.mu.Unlock()
+			return
+		case h.told < len(h.begun):
+			m.Began = h.begun[h.told]
+		case h.missed && len(h.begun) == 0 && h.cfg.Look != nil:
+			h.mu.Unlock()
+			h.look()
+			continue
+		case h.over && !h.ending:
+			m.End = true
+		default:
+			m = nil
+		}
+		h.mu.Unlock()
+		if m != nil {
+			err := p.conn.send(m)
+			if err == nil {
+				h.sent(p, m)
+				continue
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue // it doesn't answer, or is very slow
+			}
+			p.giveUp()
+		}
+		select {
+		case <-changed:
+		case <-h.closed:
+			return
+		}
+	}
+}
+
+// sent notes that a process was told something.
+func (h *Helper) sent(p *process, m *message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m.Began != "" && !h.hasName {
+		h.hasName = true
+		close(h.named)
+	}
+	switch {
+	case p != h.work: // the next one is told again
+	case m.End:
+		h.ending = true
+	case h.told < len(h.begun) && h.begun[h.told] == m.Began: // else it is read already
+		h.told++
+	}
+}
+
+// look finds the files that there was no room for.
+func (h *Helper) look() {
+	h.mu.Lock()
+	h.missed = false
+	after := ""
+	if len(h.given) > 0 {
+		after = h.given[len(h.given)-1]
+	}
+	h.mu.Unlock()
+	found := h.cfg.Look(after)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.missed = h.missed || len(found) > mostBegun
+	found = found[:min(len(found), mostBegun)]
+	for _, path := range h.begun { // meanwhile
+		if !slices.Contains(found, path) && len(found) < mostBegun {
+			found = append(found, path)
+		}
+	}
+	h.begun = found
+}
 
 // Close says that no more comes, and waits until the helper has done its work, or ctx is
 // done.
-func (h *Helper) Close(ctx context.Context) (err error) {
-	if err := h.conn.send(&message{End: true}); err != nil {
-		<-h.over
-		return errors.Join(errGone, h.conn.Close())
-	}
+func (h *Helper) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.over = true
+	h.wake()
+	h.mu.Unlock()
+	h.Hurry()
+	err := h.end(ctx)
+	close(h.closed)
+	<-h.unwatched
+	<-h.forwarded
+	p, _ := h.processes()
+	p.giveUp()
 	select {
-	case err = <-h.ended:
-	case <-h.over:
-		select { // what it said last
-		case err = <-h.ended:
-		default:
-			err = errGone
+	case <-h.silent:
+	case <-time.After(patienceAtEnd):
+		h.cfg.Log.Debug("a helper process is still there")
+	}
+	return err
+}
+
+// patienceAtEnd is how long is waited for processes that have nothing to do any more.
+const patienceAtEnd = time.Second
+
+// Hurry has a process that doesn't answer be noticed sooner: the capture has ended.
+func (h *Helper) Hurry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.hurried:
+	default:
+		close(h.hurried)
+	}
+}
+
+// end waits for the end of the work, of whoever does it.
+func (h *Helper) end(ctx context.Context) error {
+	for {
+		p, _ := h.processes()
+		select {
+		case err := <-p.ended:
+			return err
+		case <-p.over:
+			select { // what it said last
+			case err := <-p.ended:
+				return err
+			default:
+			}
+			if !h.another(p) {
+				return errGone
+			}
+		case <-ctx.Done():
+			return errors.New("the helper process took too long to end: the DICOM journal has not all of the capture; netcap dicom reads the files again")
 		}
-	case <-ctx.Done():
-		err = errors.New("the helper process took too long to end: the DICOM journal has not all of the capture; netcap dicom reads the files again")
 	}
-	if closed := h.conn.CloseWrite(); err == nil {
-		err = closed
-	}
-	select {
-	case <-h.over:
-	case <-time.After(patience):
-		err = errors.Join(err, h.cmd.Process.Kill())
-		<-h.over
-	}
-	return errors.Join(err, h.conn.Close())
 }

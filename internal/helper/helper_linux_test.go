@@ -2,7 +2,6 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -79,50 +78,54 @@ func TestGivenUp(t *testing.T) {
 // ends with the capture, and not before.
 func TestSignals(t *testing.T) {
 	h := start(t, &Config{Command: write(t, "true")})
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		require.NoError(t, h.cmd.Process.Signal(s))
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		require.NoError(t, syscall.Kill(h.pid(), s))
 		require.NoError(t, h.Run(t.Context(), "/a"))
 	}
 	require.NoError(t, h.Close(t.Context()))
 }
 
-// TestKilled has the helper be killed: who asks it for anything is told, and waits for
-// nothing.
+// children are the processes that a process has started, by what they run.
+func children(t *testing.T, pid int, comm string) (pids []int) {
+	t.Helper()
+	tasks, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "children"))
+	require.NoError(t, err)
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task) // the thread may have ended
+		for _, word := range strings.Fields(string(b)) {
+			runs, _ := os.ReadFile("/proc/" + word + "/comm") // as may the process
+			if n, err := strconv.Atoi(word); err == nil && string(runs) == comm+"\n" {
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
+}
+
+// TestKilled has the helper be killed before it knows the set, so that nobody stands by: who
+// asks it for anything is told, and waits for nothing. The command ends with it.
 func TestKilled(t *testing.T) {
 	h := start(t, &Config{Command: write(t, "exec sleep 600")})
 	ran := make(chan error)
 	go func() { ran <- h.Run(context.Background(), "/a") }()
-	child := func() string {
-		tasks, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(h.cmd.Process.Pid), "task", "*", "children"))
-		require.NoError(t, err)
-		var all []string
-		for _, task := range tasks {
-			b, _ := os.ReadFile(task) // the thread may have ended
-			all = append(all, strings.Fields(string(b))...)
-		}
-		return strings.Join(all, "")
-	}
-	var pid int
+	var sleeps []int
 	require.Eventually(t, func() bool {
-		// Package os has had another child before, by which it finds out what pidfds do.
-		n, err := strconv.Atoi(child())
-		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", n))
-		pid = n
-		return err == nil && string(comm) == "sleep\n"
+		sleeps = children(t, h.pid(), "sleep")
+		return len(sleeps) == 1
 	}, 30*time.Second, time.Millisecond)
-	require.NoError(t, h.cmd.Process.Kill())
+	require.NoError(t, syscall.Kill(h.pid(), syscall.SIGKILL))
 	assert.ErrorIs(t, <-ran, errGone)
 	assert.ErrorIs(t, h.Run(t.Context(), "/b"), errGone)
 	assert.ErrorIs(t, h.Close(t.Context()), errGone)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL)) // the command, which the test began
+	require.Eventually(t, func() bool { return syscall.Kill(sleeps[0], 0) != nil }, 30*time.Second, time.Millisecond)
 }
 
 // TestCrash has the helper end as by a panic: what Go's runtime says is in the log.
 func TestCrash(t *testing.T) {
 	log := &testenv.Output{}
 	h := start(t, &Config{Command: write(t, "true"), Log: slog.New(slog.NewTextHandler(log, nil))})
-	require.NoError(t, h.cmd.Process.Signal(syscall.SIGQUIT))
-	<-h.over
+	require.NoError(t, syscall.Kill(h.pid(), syscall.SIGQUIT))
+	<-h.work.over
 	assert.ErrorIs(t, h.Close(t.Context()), errGone)
 	assert.Contains(t, log.String(), "level=ERROR msg=\"the helper process says\" text=\"SIGQUIT: quit\"\n")
 }

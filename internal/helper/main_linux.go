@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -38,18 +39,26 @@ func Main(socket *os.File) error {
 		}
 	}()
 	_ = priority.LowerProcess() // at its own priority it does no harm either
-	m, err := c.receive()
+	w := &worker{conn: c, parent: os.Getppid()}
+	m, f, err := c.receive()
+	if err == nil && m.Directory && f != nil { // another helper process has started this one
+		w.sibling = true
+		if err := w.set.take(f); err != nil {
+			return err
+		}
+		m, _, err = c.receive()
+	}
 	if err != nil || m.Setup == nil {
 		return errors.Join(errors.New("no setup came"), err)
 	}
-	w := &worker{conn: c, setup: m.Setup, log: slog.New(&handler{conn: c, debug: m.Setup.Debug})}
-	if err := w.begin(); err != nil {
-		return c.send(&message{Ready: true, Error: err.Error()})
+	w.setup, w.log = m.Setup, slog.New(&handler{conn: c, debug: m.Setup.Debug})
+	if err := w.prepare(); err != nil {
+		return c.send(&message{Ready: true, PID: os.Getpid(), Error: err.Error()})
 	}
-	if err := c.send(&message{Ready: true}); err != nil {
-		return err
+	if m.Work == nil { // a spare one
+		return w.readyToObey()
 	}
-	return w.work()
+	return w.begin(m.Work)
 }
 
 // worker does what the capture asks for.
@@ -59,37 +68,79 @@ type worker struct {
 	log    *slog.Logger
 	set    set
 	keeper *journal.Keeper
+
+	sibling bool // another helper process started this one
+	parent  int  // who started it
+	// child is a helper process that it started, nil for none; when that has ended childGone
+	// is closed.
+	child     *exec.Cmd
+	childGone <-chan struct{}
+
 	cancel context.CancelFunc // of the command that runs
 	done   chan struct{}      // closed when it has ended; nil before the first
 }
 
-func (w *worker) begin() (err error) {
-	if w.setup.User != nil {
-		if err := sandbox.Become(w.setup.User); err != nil {
-			return err
-		}
+// prepare makes the process what it is to be. One that another started is that user already.
+func (w *worker) prepare() error {
+	if w.setup.User == nil || w.sibling && os.Geteuid() != 0 {
+		return nil
 	}
+	return sandbox.Become(w.setup.User)
+}
+
+// begin begins to work, where another process has left off.
+func (w *worker) begin(at *work) error {
+	if err := w.openJournal(at); err != nil {
+		return w.conn.send(&message{Ready: true, PID: os.Getpid(), Error: err.Error()})
+	}
+	return w.readyToObey()
+}
+
+// readyToObey says that the process is ready, and does what it is told.
+func (w *worker) readyToObey() error {
+	if err := w.conn.send(&message{Ready: true, PID: os.Getpid()}); err != nil {
+		return err
+	}
+	return w.obey()
+}
+
+func (w *worker) openJournal(at *work) (err error) {
 	if w.setup.Journal == "" {
 		return nil
 	}
-	if w.keeper, err = journal.New(&journal.Config{Path: w.setup.Journal, Open: w.set.open, Log: w.log}); err != nil {
+	w.keeper, err = journal.New(&journal.Config{
+		Path: w.setup.Journal, Open: w.set.open, Log: w.log, Again: at.Again, Given: at.Given,
+		Reading: func(path string) { _ = w.conn.send(&message{Reading: path}) }, // the capture may have gone
+	})
+	if err != nil {
 		if w.setup.User != nil {
 			err = fmt.Errorf("as %s: %w", w.setup.User.Name, err)
 		}
 		return err
 	}
+	for _, path := range at.Given {
+		w.set.of(path)
+	}
 	w.keeper.Start()
 	return nil
 }
 
-// work obeys until the capture has ended, and whatever was begun then.
-func (w *worker) work() error {
+// obey does what it is told until the capture has ended, and ends whatever was begun then.
+func (w *worker) obey() error {
 	for {
-		m, err := w.conn.receive()
+		m, _, err := w.conn.receive()
 		if err != nil || m.End {
 			break
 		}
 		switch {
+		case m.Ping:
+			_ = w.conn.send(&message{Pong: true}) // or the capture has gone
+		case m.Work != nil:
+			return w.begin(m.Work)
+		case m.Spare:
+			w.startSpare()
+		case m.Kill:
+			w.kill()
 		case m.Run != "":
 			w.set.of(m.Run)
 			w.run(m.Run)
@@ -125,10 +176,12 @@ func (w *worker) run(path string) {
 	go func(done chan struct{}) {
 		defer close(done)
 		defer cancel()
+		runtime.LockOSThread() // whose end is what the command would be told
+		defer runtime.UnlockOSThread()
 		ran := &message{Ran: true}
 		err := w.set.leads(path)
 		if err == nil {
-			err = command(ctx, w.setup.Command, path)
+			err = run1(ctx, w.setup.Command, path)
 		}
 		if err != nil {
 			ran.Error = err.Error()
@@ -137,14 +190,16 @@ func (w *worker) run(path string) {
 	}(w.done)
 }
 
-// command runs the command on a path. Nothing of its words is lost that fits a line.
-func command(ctx context.Context, words []string, path string) error {
+// run1 runs the command on a path. Nothing of its words is lost that fits a line.
+func run1(ctx context.Context, words []string, path string) error {
 	if len(words) == 0 {
 		return errors.New("no command was named")
 	}
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:len(words):len(words)], path)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
+	// Who goes on in the place of this process runs the command once more, and not beside it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	said := &lastWords{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Run(); err != nil {

@@ -5,26 +5,43 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"netcap/internal/sandbox"
+	"netcap/internal/seqpacket"
 )
 
-// message is what is said on the socket (SOCK_SEQPACKET): to the helper Setup, once, then
-// Run, Cancel, Began and End; from it Log, and Ran, Ready and Ended, each with an error or
-// none.
+// message is what is said on the socket (SOCK_SEQPACKET). To the process: Setup, once; Work,
+// at once or when it is its turn; then Run, Cancel, Began and End; Ping, Spare and Kill at any
+// time. From it: Log, Pong and Reading, Ran, Ready and Ended, each with an error or none, and
+// Spare with a descriptor, or with an error. Directory is what one process hands to another
+// with the descriptor of the set's directory, before all else.
 type message struct {
 	Setup  *setup `json:"setup,omitempty"`
+	Work   *work  `json:"work,omitempty"`
 	Run    string `json:"run,omitempty"`    // the command on this path
 	Cancel bool   `json:"cancel,omitempty"` // end the command
 	Began  string `json:"began,omitempty"`  // a file of the capture
 	End    bool   `json:"end,omitempty"`    // no more files
 
-	Log   *entry `json:"log,omitempty"`
-	Ready bool   `json:"ready,omitempty"`
-	Ran   bool   `json:"ran,omitempty"`
-	Ended bool   `json:"ended,omitempty"`
-	Error string `json:"error,omitempty"`
+	Ping  bool `json:"ping,omitempty"`  // say Pong
+	Spare bool `json:"spare,omitempty"` // start another process; it is started
+	Kill  bool `json:"kill,omitempty"`  // the other process, which doesn't answer
+
+	Log     *entry `json:"log,omitempty"`
+	Pong    bool   `json:"pong,omitempty"`
+	Reading string `json:"reading,omitempty"` // a file is read for the journal
+	Ready   bool   `json:"ready,omitempty"`
+	PID     int    `json:"pid,omitempty"` // with Ready
+	Ran     bool   `json:"ran,omitempty"`
+	Ended   bool   `json:"ended,omitempty"`
+	Error   string `json:"error,omitempty"`
+
+	Directory bool `json:"directory,omitempty"`
 }
 
 // setup is what the helper is for.
@@ -33,6 +50,12 @@ type setup struct {
 	Journal string        `json:"journal"` // path, "" for none
 	User    *sandbox.User `json:"user"`    // whom to become
 	Debug   bool          `json:"debug"`   // log all
+}
+
+// work is where another process has left off.
+type work struct {
+	Again bool     `json:"again"` // there was another one
+	Given []string `json:"given"` // the files that were read for the journal last, two at most
 }
 
 // entry is a line for the log.
@@ -48,10 +71,15 @@ const maxMessage = 64 << 10
 // conn sends and receives messages. Any goroutine may send.
 type conn struct {
 	*net.UnixConn
-	mu sync.Mutex
+	// patience is how long sending may wait for room in the socket; 0 for ever.
+	patience time.Duration
+	mu       sync.Mutex
 }
 
-func (c *conn) send(m *message) error {
+func (c *conn) send(m *message) error { return c.sendFile(m, nil) }
+
+// sendFile sends a message, with a descriptor if there is a file.
+func (c *conn) sendFile(m *message, f *os.File) error {
 	const longest = 8 << 10 // of an error
 	if len(m.Error) > longest {
 		m.Error = m.Error[:longest]
@@ -60,22 +88,37 @@ func (c *conn) send(m *message) error {
 	if err != nil {
 		return err
 	}
+	var rights []byte
+	if f != nil {
+		rights = unix.UnixRights(int(f.Fd()))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, err = c.Write(b)
+	if c.patience > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
+			return err
+		}
+	}
+	_, _, err = c.WriteMsgUnix(b, rights, nil)
 	return err
 }
 
-// receive returns the next message. io.EOF says that the other side has gone.
-func (c *conn) receive() (*message, error) {
-	b := make([]byte, maxMessage)
-	n, err := c.Read(b)
+// receive returns the next message, and a file if one came with it. io.EOF says that the other
+// side has gone.
+func (c *conn) receive() (m *message, f *os.File, err error) {
+	b, rights := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
+	n, r, _, _, err := c.ReadMsgUnix(b, rights)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if n == 0 {
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	}
-	m := &message{}
-	return m, json.Unmarshal(b[:n], m)
+	if r > 0 {
+		if f, err = seqpacket.FileOf(rights[:r], "socket"); err != nil {
+			return nil, nil, err
+		}
+	}
+	m = &message{}
+	return m, f, json.Unmarshal(b[:n], m)
 }

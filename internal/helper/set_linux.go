@@ -42,6 +42,23 @@ func (s *set) dir() (*os.Root, error) {
 	return root, err
 }
 
+// file is the directory, for another process.
+func (s *set) file() (*os.File, error) {
+	root, err := s.dir()
+	if err != nil {
+		return nil, err
+	}
+	return root.Open(".")
+}
+
+// take has the directory be the one that another process had open.
+func (s *set) take(dir *os.File) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.root, err = os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+	return errors.Join(err, dir.Close())
+}
+
 // open opens a file of the set.
 func (s *set) open(path string) (*os.File, error) {
 	dir, err := s.dir()

@@ -30,6 +30,12 @@ type Config struct {
 	// that and an extension. An error that is fs.ErrNotExist says that it isn't there.
 	// Default: by that path.
 	Open func(path string) (*os.File, error)
+	// Again says that the process that kept the journal before has ended in the midst of it:
+	// of the lines that it wrote none is written again. Given are the files, two at most, that
+	// were read last then, to begin with; Reading is told of each that is read from now on.
+	Again   bool
+	Given   []string
+	Reading func(path string)
 	// Command is what runs Main. Default: this program, with the argument Argument.
 	Command []string
 	// Log is told what happens. Default: nothing is logged.
@@ -56,7 +62,7 @@ type Keeper struct {
 
 // New opens a journal. Its directory has to be there.
 func New(cfg *Config) (*Keeper, error) {
-	k := &Keeper{cfg: *cfg, done: make(chan struct{}), changed: make(chan struct{})}
+	k := &Keeper{cfg: *cfg, given: slices.Clone(cfg.Given), done: make(chan struct{}), changed: make(chan struct{})}
 	if k.cfg.Log == nil {
 		k.cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,6 +78,9 @@ func New(cfg *Config) (*Keeper, error) {
 	}
 	if k.lines, err = newLines(path, k.cfg.Log); err != nil {
 		return nil, err
+	}
+	if k.cfg.Again {
+		k.lines.earlier = keysOf(path)
 	}
 	return k, nil
 }
@@ -142,6 +151,9 @@ func (k *Keeper) next() (path string, lost int) {
 	path, k.waiting = k.waiting[0], k.waiting[1:]
 	lost, k.lost = k.lost, 0
 	k.given = append(k.given[max(0, len(k.given)-1):], path)
+	if k.cfg.Reading != nil {
+		k.cfg.Reading(path)
+	}
 	return path, lost
 }
 

@@ -33,6 +33,7 @@ type lines struct {
 	file    *ownfile.Log
 	written map[string]bool // keys of the lines since the current file was given away
 	before  map[string]bool // and of those before, since the one before was
+	earlier map[string]bool // and of those that another process wrote
 	failed  int             // lines in a row that couldn't be written
 }
 
@@ -78,10 +79,35 @@ func readLine(in *bufio.Reader) (line []byte, err error) {
 	}
 }
 
+// keysOf are the keys of the last lines of a journal, as far as they can be read.
+func keysOf(path string) map[string]bool {
+	const most = 8 << 20 // bytes
+	keys := make(map[string]bool)
+	f, err := os.OpenFile(path, Flags, 0)
+	if err != nil {
+		return keys
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return keys
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(f, max(0, st.Size()-most), most), 64<<10)
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return keys
+		}
+		if key := keyOfLine(line); key != "" {
+			keys[key] = true
+		}
+	}
+}
+
 func (l *lines) write(key string, text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.written[key] || l.before[key] {
+	if l.written[key] || l.before[key] || l.earlier[key] {
 		return
 	}
 	l.written[key] = true

@@ -1,12 +1,13 @@
 package journal
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/seqpacket"
 )
 
 // The messages on the socket (SOCK_SEQPACKET, so that each is whole): the reading process
@@ -42,23 +43,9 @@ func receive(c *net.UnixConn) (kind byte, text string, f *os.File, err error) {
 		return 0, "", nil, io.EOF
 	}
 	if m > 0 {
-		if f, err = fileOf(rights[:m], string(b[1:n])); err != nil {
+		if f, err = seqpacket.FileOf(rights[:m], string(b[1:n])); err != nil {
 			return 0, "", nil, err
 		}
 	}
 	return b[0], string(b[1:n]), f, nil
-}
-
-func fileOf(rights []byte, name string) (*os.File, error) {
-	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err == nil && len(fds) == 1 {
-			return os.NewFile(uintptr(fds[0]), name), nil
-		}
-	}
-	return nil, fmt.Errorf("%d control messages, and no descriptor", len(messages))
 }

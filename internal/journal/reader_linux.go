@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -140,6 +141,46 @@ func keyOf(ended time.Time, client, server diagnosis.Endpoint) string {
 	return fmt.Sprintf("%d/%s/%s", ended.UnixNano(), one, other)
 }
 
+// keyOfLine is the key of a line of the journal, "" for one that has none.
+func keyOfLine(line []byte) string {
+	type side struct {
+		Address netip.Addr `json:"address"`
+		Port    uint16     `json:"port"`
+	}
+	type talk struct {
+		End    time.Time `json:"ended"`
+		Client side      `json:"client"`
+		Server side      `json:"server"`
+	}
+	var e struct {
+		talk
+		Connection *talk `json:"connection"`
+		Findings   []struct {
+			ID    string    `json:"id"`
+			First time.Time `json:"first"`
+		} `json:"findings"`
+	}
+	if json.Unmarshal(line, &e) != nil {
+		return ""
+	}
+	t := &e.talk
+	if e.Connection != nil {
+		t = e.Connection
+	}
+	switch {
+	case t.Client.Address.IsValid():
+		return keyOf(t.End, diagnosis.Endpoint{Address: t.Client.Address, Port: t.Client.Port}, diagnosis.Endpoint{Address: t.Server.Address, Port: t.Server.Port})
+	case len(e.Findings) > 0:
+		return keyOfFinding(e.Findings[0].First, e.Findings[0].ID)
+	}
+	return ""
+}
+
+// keyOfFinding tells a finding that is of no connection from others.
+func keyOfFinding(first time.Time, id string) string {
+	return fmt.Sprintf("%d/%s", first.UnixNano(), id)
+}
+
 // write writes a line, behind its key.
 func (r *reader) write(e *diagnosis.Entry) {
 	key := ""
@@ -149,7 +190,7 @@ func (r *reader) write(e *diagnosis.Entry) {
 	case e.Connection != nil:
 		key = keyOf(e.Connection.End, e.Connection.Client, e.Connection.Server)
 	default:
-		key = fmt.Sprintf("%d/%s", e.Findings[0].First.UnixNano(), e.Findings[0].ID)
+		key = keyOfFinding(e.Findings[0].First, e.Findings[0].ID)
 	}
 	_, err := fmt.Fprint(r.out, key, " ")
 	r.fail(err)

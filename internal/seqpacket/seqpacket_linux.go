@@ -2,6 +2,7 @@ package seqpacket
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -19,6 +20,21 @@ func Pair() (ours *net.UnixConn, theirs *os.File, err error) {
 		return nil, nil, errors.Join(err, theirs.Close())
 	}
 	return ours, theirs, nil
+}
+
+// FileOf is the one descriptor of a control message. The file is called name.
+func FileOf(rights []byte, name string) (*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err == nil && len(fds) == 1 {
+			return os.NewFile(uintptr(fds[0]), name), nil
+		}
+	}
+	return nil, fmt.Errorf("%d control messages, and no descriptor", len(messages))
 }
 
 // Conn makes a connection of the file that a process was given. The file is closed.
