@@ -138,6 +138,14 @@ func TestHelperStops(t *testing.T) {
 	p := h.capture(append([]string{"-z", script, "--compress", "gzip", "--dicom-journal", filepath.Join(h.dir, "journal")}, besideFlags...)...)
 	var pids []int
 	require.Eventually(t, func() bool { pids = h.helpers("c0"); return len(pids) == 2 }, patience, 10*time.Millisecond)
+	t.Cleanup(func() { // what is stopped ends with nobody
+		for _, pid := range pids {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // as a rule it has ended
+			if bytes.Contains(b, []byte(helper.Argument)) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	})
 	require.NoError(t, syscall.Kill(pids[0], syscall.SIGSTOP))
 	n := rounds(240_000)
 	require.Equal(t, n, h.peer.Flood(t, "g0", 1000, n))
@@ -165,6 +173,65 @@ func TestHelperStops(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(handed), len(files)+2, "those at hand are handed over twice at most")
 	assert.Equal(t, n, capinfosPackets(t, files...))
+}
+
+// The disk of the set is frozen: SIGTERM, and a second one, end the capture with the sums told.
+func TestFrozenSet(t *testing.T) {
+	for _, how := range []string{"since the disk takes nothing", "at once"} {
+		t.Run(how, func(t *testing.T) {
+			h := newOperated(t)
+			d := newDisk(t, filepath.Join(h.dir, "image"), 64<<20, "defaults")
+			p := h.capture("-i", "c0", "--dir", d.dir+"/set", "--keep-free", "1", "-G", "8760h", "--flush", "100ms", "udp")
+			sent := h.peer.Flood(t, "g0", 1000, 1000)
+			h.captured("c0", sent)
+			thaw := d.freeze()
+			sent += h.peer.Flood(t, "g0", 1000, 10_000)
+			require.Eventually(t, func() bool { return h.statusOf("c0").Packets.Received == int64(sent) }, patience, 10*time.Millisecond)
+			p.signal(syscall.SIGTERM)
+			if how == "at once" {
+				time.Sleep(1100 * time.Millisecond)
+				p.signal(syscall.SIGTERM)
+			}
+			p.says(" not yet written, and lost\n")
+			said := p.stderr.String()
+			captured, received, dropped := summary(t, said)
+			assert.Equal(t, []int{sent, 0}, []int{received, dropped})
+			assert.Contains(t, said, fmt.Sprintf("netcap: stopped %s: %d packets were not yet written, and lost\n", how, sent-captured))
+			require.Eventually(t, func() bool { // it is nobody's any more
+				status, _, _ := h.netcap("status", "c0")
+				return status == exitNotRunning
+			}, patience, 10*time.Millisecond)
+			thaw() // the kernel ends no process in the midst of a write
+			p.wait()
+			assert.Equal(t, exitFailed, p.cmd.ProcessState.ExitCode())
+		})
+	}
+}
+
+// The command of -z hangs: the sums are told before it is waited for, which a second signal
+// ends.
+func TestHangingCommand(t *testing.T) {
+	h := newOperated(t)
+	script, number := filepath.Join(h.dir, "script"), filepath.Join(h.dir, "number")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho $$ >"+number+"\nexec sleep 600\n"), 0o700))
+	t.Cleanup(func() { // the helper process waits for it
+		b, err := os.ReadFile(number)
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		require.NoError(t, err)
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	})
+	p := h.capture("-i", "c0", "--keep-free", "1", "-z", script, "udp")
+	sent := h.peer.Flood(t, "g0", 1000, 1000)
+	p.signal(syscall.SIGTERM)
+	p.says("the last files are still being worked on")
+	captured, received, dropped := summary(t, p.stderr.String())
+	assert.Equal(t, []int{sent, sent, 0}, []int{captured, received, dropped})
+	assert.Equal(t, sent, capinfosPackets(t, h.file(h.lib+"/netcap/c0/*.pcapng")))
+	time.Sleep(1100 * time.Millisecond)
+	p.signal(syscall.SIGTERM)
+	p.wait()
+	assert.Contains(t, p.stderr.String(), "netcap: stopped at once: finished files may be left as they are\n")
 }
 
 // freeze freezes the disk's file system. It is thawed by what is returned, or at the end.

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,9 +34,10 @@ root, in $XDG_STATE_HOME/netcap/NAME for others.
 Sizes are written as 100M, 1.5GB, 2GiB or 10% (of the file system), durations as
 90s, 1h or 7d; a bare number is millions of bytes for -C, and seconds for -G.
 
-SIGINT and SIGTERM end the capture, a second one at once; SIGHUP re-opens the
-log, and ends a capture that has none, as it does when its terminal goes, but under nohup;
-SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
+SIGINT and SIGTERM end the capture within --flush and 5 seconds, or as long as its disk takes
+what is left; then finished files are waited for. A second one ends it at once. SIGHUP
+re-opens the log, and ends a capture that has none, as it does when its terminal goes, but
+under nohup; SIGUSR1 logs the statistics, SIGUSR2 begins the next file.
 
 Exit status, the same for every command: 0 done, 1 failed, 2 wrong usage, 3 no such capture,
 4 not permitted, 5 looked, and there is something (gaps, problems).`
@@ -205,8 +205,8 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	if err != nil {
 		return err
 	}
-	impatience := &impatience{log: log, stderr: stderr}
-	ctx, end, stop := impatience.stopOnSignal(o.endings()...)
+	end := newEnding(cfg.Files.Flush, log, stderr, o)
+	ctx, stop := end.onSignal(o.endings()...)
 	defer stop()
 	questions := make(chan os.Signal, 4)
 	signal.Notify(questions, o.questions()...)
@@ -214,7 +214,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	if o.write == "-" {
 		stopWatching, err := whenUnread(os.Stdout, func() {
 			log.Debug("stopping", "because", "nobody reads the stream any more")
-			end()
+			end.begin()
 		})
 		if err != nil {
 			log.Warn("that the stream's reader goes will be noticed with the next packet only", "because", err)
@@ -255,6 +255,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 			return err
 		}
 		defer pid.Release() //nolint:errcheck // the lock ends with the process, whatever is in the file
+		end.pid.Store(pid)
 		if err := daemon.ClearControl(daemon.ControlPath(pidPath)); err != nil {
 			return err
 		}
@@ -272,7 +273,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 		return err
 	}
 	defer later.abandon()
-	control := &controller{name: o.name, cfg: cfg, rec: rec, stop: end, over: make(chan struct{}), later: later, log: log}
+	control := &controller{name: o.name, cfg: cfg, rec: rec, end: end, later: later, log: log}
 	closeControl, err := control.serve(pidPath)
 	if err != nil {
 		return err
@@ -298,20 +299,20 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 		defer close(watching)
 		observe(watch, questions, rec, log, terminal)
 	}()
-	impatience.given.Store(&abandoned{rec, o})
+	end.rec.Store(rec)
 	if o.duration.set {
-		defer time.AfterFunc(o.duration.d, end).Stop()
+		defer time.AfterFunc(o.duration.d, end.begin).Stop()
 	}
 	err = rec.Run(ctx)
-	close(control.over)
+	end.over()
 	stopWatching()
 	<-watching
 	terminal.clear()
+	summarize(stderr, rec.Status(), o) // what follows may take long
 	err = errors.Join(err, later.end(log))
 	if errors.Is(err, syscall.EPIPE) { // whoever read the stream has enough
 		err = nil
 	}
-	summarize(stderr, rec.Status(), o)
 	return err
 }
 
@@ -348,22 +349,6 @@ func announce(starter *daemon.Starter, s record.Status, o *captureOptions, log *
 	}
 }
 
-// impatience ends the process when somebody doesn't want to wait for a capture to end.
-type impatience struct {
-	log    *daemon.Log
-	stderr *daemon.AsyncWriter
-	given  atomic.Pointer[abandoned] // nil before anything was captured
-}
-
-type abandoned struct {
-	rec *record.Recorder
-	o   *captureOptions
-}
-
-// twice is within how long two signals are one: timeout(1) signals its child, and then the
-// group in which that is.
-const twice = time.Second
-
 // questions are the signals that ask a capture for something else than its end. A terminal
 // that goes means nothing to one that has a log.
 func (o *captureOptions) questions() []os.Signal {
@@ -386,56 +371,6 @@ func (o *captureOptions) endings() []os.Signal {
 // hasLog reports whether what is logged stays when there is no terminal: SIGHUP asks for a
 // log to be re-opened then.
 func (o *captureOptions) hasLog() bool { return o.logFile != "" || daemon.Supervised() }
-
-// stopOnSignal returns a context that ends with the first of some signals, or with end. A
-// SIGINT or SIGTERM that comes a second after another one, or later, ends the process.
-// SIGHUP is no sign of impatience: shells send it again.
-func (i *impatience) stopOnSignal(endings ...os.Signal) (ctx context.Context, end, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, endings...)
-	go func() {
-		var first time.Time
-		for s := range signals {
-			switch {
-			case s == syscall.SIGHUP:
-				i.log.Debug("stopping", "signal", s.String())
-				cancel()
-			case first.IsZero():
-				first = time.Now()
-				i.log.Debug("stopping", "signal", s.String())
-				cancel()
-			case time.Since(first) >= twice:
-				i.giveUp()
-			}
-		}
-	}()
-	return ctx, cancel, func() {
-		signal.Stop(signals)
-		close(signals)
-		cancel()
-	}
-}
-
-// giveUp ends the process, and says what is lost by that.
-func (i *impatience) giveUp() {
-	if a := i.given.Load(); a == nil {
-		fmt.Fprintln(i.stderr, "netcap: stopped at once, before anything was captured")
-	} else {
-		s, lost := a.rec.Abandon()
-		summarize(i.stderr, s, a.o)
-		fmt.Fprintf(i.stderr, "netcap: stopped at once: %s not yet written, and lost\n", wasOrWere(lost))
-	}
-	i.stderr.LastWords(patienceAtEnd)
-	os.Exit(exitFailed)
-}
-
-func wasOrWere(packets int64) string {
-	if packets == 1 {
-		return "1 packet was"
-	}
-	return count(packets, "packet") + " were"
-}
 
 // How often the status is shown on a terminal, and logged elsewhere.
 const (

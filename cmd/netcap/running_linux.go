@@ -166,11 +166,15 @@ Exit status: 3 if there is no such capture.`,
 			return err
 		}
 		defer p.Close()
-		s, err := stop(path, p)
+		s, kept, err := stop(path, p)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), stopped(captureNameOf(path), p.PID, s))
+		text := stopped(captureNameOf(path), p.PID, s)
+		if kept {
+			text += "; the kernel keeps its process, in the midst of a write, until the disk answers"
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 		return err
 	}
 	return cmd
@@ -180,24 +184,51 @@ Exit status: 3 if there is no such capture.`,
 const patienceToStop = 2 * time.Minute
 
 // stop ends a capture and waits for its process. The status is its last, nil if it
-// didn't tell.
-func stop(path string, p *daemon.Process) (*captureStatus, error) {
+// didn't tell. kept says that it has let go of all, and can't end since its disk hangs.
+func stop(path string, p *daemon.Process) (s *captureStatus, kept bool, err error) {
 	ctx, cancel := untilInterrupted(patienceToStop)
 	defer cancel()
 	var last *captureStatus
-	s := &captureStatus{}
+	s = &captureStatus{}
 	if err := daemon.Ask(ctx, daemon.ControlPath(path), http.MethodPost, "/stop", s); err == nil {
 		last = s
 	} else if ctx.Err() == nil {
 		// It may be just beginning, or its socket was removed.
 		if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, daemon.ErrNotRunning) {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	if err := p.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("%s (PID %d) was asked to end and hasn't yet (%w): its disk may hang; look at its log, or kill -9 %[2]d", captureNameOf(path), p.PID, err)
+	if kept, err = waitFor(ctx, path, p); err != nil && last != nil {
+		return nil, false, fmt.Errorf("%s (PID %d) has written all its packets, and still works on finished files (%w): look at its log; a second SIGTERM ends that", captureNameOf(path), p.PID, err)
 	}
-	return last, nil
+	if err != nil {
+		return nil, false, fmt.Errorf("%s (PID %d) was asked to end and hasn't yet (%w): its disk may hang; look at its log, or kill -9 %[2]d", captureNameOf(path), p.PID, err)
+	}
+	return last, kept, nil
+}
+
+// waitFor waits until a process has ended, or has let go of its PID file and still is there
+// seconds later.
+func waitFor(ctx context.Context, path string, p *daemon.Process) (kept bool, err error) {
+	const patience = 3 // seconds
+	for unlocked := 0; unlocked < patience; {
+		second, cancel := context.WithTimeout(ctx, time.Second)
+		err = p.Wait(second)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return false, err
+		}
+		now, err := daemon.Find(path)
+		if errors.Is(err, daemon.ErrNotRunning) {
+			unlocked++
+			continue
+		}
+		unlocked = 0
+		if err == nil {
+			_ = now.Close() // a descriptor that isn't used any more
+		}
+	}
+	return true, nil
 }
 
 func stopped(name string, pid int, s *captureStatus) string {

@@ -151,7 +151,7 @@ Exit status: 3 if there is no such capture.`,
 		if o.logFile == "" {
 			words = append([]string{"--log-file", log}, words...)
 		}
-		if _, err := stop(path, p); err != nil {
+		if _, _, err := stop(path, p); err != nil {
 			return err
 		}
 		return startDetached(cmd, name, words, dir, log)

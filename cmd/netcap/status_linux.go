@@ -150,9 +150,7 @@ type controller struct {
 	later   *finishing
 	log     *daemon.Log
 	sandbox captureSandbox
-	stop    func()
-	// over is closed when all that was received has been written.
-	over chan struct{}
+	end     *ending
 }
 
 func (c *controller) status() captureStatus {
@@ -176,9 +174,9 @@ func (c *controller) handler() http.Handler {
 		answer(w, finishedFile{path})
 	})
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) {
-		c.stop()
+		c.end.begin()
 		select {
-		case <-c.over:
+		case <-c.end.told:
 			answer(w, c.status())
 		case <-r.Context().Done():
 		}
@@ -229,6 +227,7 @@ func (c *controller) serve(pidFile string) (closeIt func(*error), err error) {
 	if err != nil {
 		return nil, err
 	}
+	c.end.control.Store(control)
 	return func(err *error) { *err = errors.Join(*err, control.Close()) }, nil
 }
 

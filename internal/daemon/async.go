@@ -19,6 +19,7 @@ type AsyncWriter struct {
 	w     io.Writer
 	queue chan queued
 	lost  atomic.Int64
+	left  atomic.Int64 // lines in the queue, and the one under way
 
 	mu   sync.Mutex // of what follows
 	gap  gap        // behind the last line in the queue
@@ -69,6 +70,7 @@ func (a *AsyncWriter) Write(p []byte) (int, error) {
 	select {
 	case a.queue <- queued{line: bytes.Clone(p), before: a.gap}:
 		a.gap = gap{}
+		a.left.Add(1)
 	default:
 		a.gap = a.gap.and(gap{1, time.Now()})
 		a.lost.Add(1)
@@ -87,8 +89,8 @@ func (a *AsyncWriter) Do(f func()) bool {
 	}
 }
 
-// Behind reports whether lines wait.
-func (a *AsyncWriter) Behind() bool { return len(a.queue) > 0 }
+// Behind reports whether lines wait, or one is being written.
+func (a *AsyncWriter) Behind() bool { return a.left.Load() > 0 }
 
 // Missed is how many lines were lost so far.
 func (a *AsyncWriter) Missed() int64 { return a.lost.Load() }
@@ -118,6 +120,7 @@ func (a *AsyncWriter) run() {
 			q.do()
 		} else {
 			a.put(q)
+			a.left.Add(-1)
 		}
 		if len(a.queue) == 0 {
 			a.tellLast()
