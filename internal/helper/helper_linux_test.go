@@ -149,6 +149,20 @@ func TestUser(t *testing.T) {
 	assert.Equal(t, "65534\n65534\nCapEff:\t0000000000000000\n", string(got))
 }
 
+// TestPrivileges has root's command look at what it was left: of the capabilities those for
+// files and users (bits 0 to 8, capability.h), and no way to get others.
+func TestPrivileges(t *testing.T) {
+	testenv.Root(t)
+	list := filepath.Join(t.TempDir(), "list")
+	h := start(t, &Config{Command: write(t, "grep -E 'Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs' /proc/$$/status >"+list)})
+	require.NoError(t, h.Run(t.Context(), "/a"))
+	require.NoError(t, h.Close(t.Context()))
+	got, err := os.ReadFile(list)
+	require.NoError(t, err)
+	const left, none = "\t00000000000001ff\n", "\t0000000000000000\n"
+	assert.Equal(t, "CapPrm:"+left+"CapEff:"+left+"CapBnd:"+left+"CapAmb:"+none+"NoNewPrivs:\t1\n", string(got))
+}
+
 // TestDirectoryReplaced has somebody put another directory in the place of the set's: its
 // files are read for the journal where they are, and the command isn't run on others.
 func TestDirectoryReplaced(t *testing.T) {

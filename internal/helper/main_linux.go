@@ -52,7 +52,7 @@ func Main(socket *os.File) error {
 		return errors.Join(errors.New("no setup came"), err)
 	}
 	w.setup, w.log = m.Setup, slog.New(&handler{conn: c, debug: m.Setup.Debug})
-	if err := w.prepare(); err != nil {
+	if err := sandbox.Serve(w.setup.User); err != nil {
 		return c.send(&message{Ready: true, PID: os.Getpid(), Error: err.Error()})
 	}
 	if m.Work == nil { // a spare one
@@ -78,14 +78,6 @@ type worker struct {
 
 	cancel context.CancelFunc // of the command that runs
 	done   chan struct{}      // closed when it has ended; nil before the first
-}
-
-// prepare makes the process what it is to be. One that another started is that user already.
-func (w *worker) prepare() error {
-	if w.setup.User == nil || w.sibling && os.Geteuid() != 0 {
-		return nil
-	}
-	return sandbox.Become(w.setup.User)
 }
 
 // begin begins to work, where another process has left off.

@@ -49,12 +49,26 @@ func LookUp(name string) (*User, error) {
 	return u, nil
 }
 
-// Become makes the process that user's, without any capability.
-func Become(u *User) error {
-	if err := setUser(u); err != nil {
-		return err
+// served are the capabilities that root's helper process keeps: what users and files are
+// handed to, by the command that it runs, and what becoming nobody takes.
+const served = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
+	1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETPCAP
+
+// Serve leaves a process that runs programs for a capture what these need: as another user no
+// capability, else those for files and users. No program that it runs gets any other, by
+// setuid or by its file. One that is the user already stays that; nil is nobody else.
+func Serve(u *User) error {
+	keep := uint64(served)
+	if u != nil {
+		keep = 0
+		if os.Geteuid() == u.UID {
+			u = nil
+		}
 	}
-	return setCapabilities(0)
+	if err := dropPrivileges(u, keep); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	return nil
 }
 
 // onAll makes a system call on each thread.
