@@ -240,6 +240,11 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	if beside != nil {
 		cfg.Began = later.began
 	}
+	endGate, err := o.askDocker(log)
+	if err != nil {
+		return err
+	}
+	defer endGate()
 	rec, err := record.New(cfg)
 	if err != nil {
 		return err
@@ -261,7 +266,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 		}
 	}
 	names, stopNames := context.WithCancel(context.Background())
-	waitForNames := nameContainers(names, rec, log)
+	waitForNames := nameContainers(names, o.engine, rec, log)
 	defer func() { stopNames(); waitForNames() }()
 	if err := o.tryUser(&cfg.Files, log); err != nil {
 		return err

@@ -30,7 +30,7 @@ func checkInterface(name string) error {
 
 // resolve has a capture ask the kernel for interfaces that are named by an alternative name,
 // and Docker for those that are named by its words.
-func resolve(cfg *record.Config) error {
+func (o *captureOptions) resolve(cfg *record.Config) error {
 	cfg.Resolve = func(name string) (string, error) { return ownName(name), nil }
 	if !slices.ContainsFunc(cfg.Interfaces, docker.IsName) {
 		return nil
@@ -39,6 +39,7 @@ func resolve(cfg *record.Config) error {
 	if err != nil {
 		return usageError{err}
 	}
+	o.engine = engine
 	r := &docker.Resolver{Engine: engine}
 	cfg.Resolve = func(name string) (string, error) {
 		if docker.IsName(name) {
@@ -58,16 +59,44 @@ func ownName(name string) string {
 	return name
 }
 
+// askDocker has the capture be able to ask Docker once it is confined, by a process that is
+// started before: where an interface has a name of Docker's, or Docker's socket is there. It
+// returns a function that ends the process.
+func (o *captureOptions) askDocker(log *daemon.Log) (end func(), err error) {
+	end = func() {}
+	named := o.engine != nil
+	if !named {
+		if o.engine, err = docker.FromEnvironment(); err == nil && !o.engine.There() {
+			o.engine, err = nil, errors.New("Docker's socket isn't there")
+		}
+		if err != nil {
+			log.Debug("containers are not named", "because", err)
+			return end, nil
+		}
+	}
+	if o.noSandbox {
+		return end, nil
+	}
+	gate, err := docker.StartGate("/proc/self/exe")
+	if err != nil {
+		return end, err
+	}
+	o.engine.Through(gate)
+	return func() {
+		if err := gate.Close(); err != nil {
+			log.Warn("the process that asks Docker", "error", err)
+		}
+	}, nil
+}
+
 // patienceWithDocker is how long the first file waits for the names of containers.
 const patienceWithDocker = time.Second
 
 // nameContainers has the files of a recording say which container has which address, as
 // far as Docker can be asked, until ctx is done. The first names are there when it
 // returns. It returns a function that waits for the end.
-func nameContainers(ctx context.Context, rec *record.Recorder, log *daemon.Log) (wait func()) {
-	engine, err := docker.FromEnvironment()
-	if err != nil {
-		log.Debug("containers are not named", "because", err)
+func nameContainers(ctx context.Context, engine *docker.Engine, rec *record.Recorder, log *daemon.Log) (wait func()) {
+	if engine == nil {
 		return func() {}
 	}
 	set := func(names []docker.Name) {

@@ -13,6 +13,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/daemon"
+	"netcap/internal/docker"
 	"netcap/internal/finish"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
@@ -32,6 +33,7 @@ func newHelperCommands() []*cobra.Command {
 		hidden(journal.Argument, "Read for --dicom-journal", func(cmd *cobra.Command) error {
 			return journal.Main(os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		}),
+		hidden(docker.GateArgument, "Ask Docker for a capture", func(*cobra.Command) error { return docker.GateMain(os.Stdin) }),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/docker"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
 	"netcap/internal/seqpacket"
@@ -24,6 +25,7 @@ func TestInherited(t *testing.T) {
 		"capture": h.command("-i", "c0", "--name", "i", "--dicom-journal", h.dir+"/journal"),
 		"helper":  exec.Command(testenv.Netcap(t), helper.Argument),
 		"reader":  exec.Command(testenv.Netcap(t), journal.Argument),
+		"gate":    exec.Command(testenv.Netcap(t), docker.GateArgument),
 		"read":    exec.Command(testenv.Netcap(t), "read", "-"),
 	} {
 		conn, stdin, err := seqpacket.Pair() // as long as it is open none of them ends

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"netcap/capture"
+	"netcap/internal/docker"
 	"netcap/internal/record"
 	"netcap/internal/sandbox"
 	"netcap/pcapfile"
@@ -58,7 +59,8 @@ type captureOptions struct {
 	logFile string
 	journal string
 	user    string
-	becomes *sandbox.User // nil for nobody else
+	becomes *sandbox.User  // nil for nobody else
+	engine  *docker.Engine // that is asked; nil for none
 	// noSandbox leaves the process all that it has.
 	noSandbox bool
 	metrics   string
@@ -188,7 +190,7 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 		},
 		Threads: threads, Filter: text, Count: o.count, Application: "netcap " + version, Comment: o.comment,
 	}
-	if err := errors.Join(o.lookUpUser(), resolve(cfg)); err != nil {
+	if err := errors.Join(o.lookUpUser(), o.resolve(cfg)); err != nil {
 		return nil, err
 	}
 	if cfg.Format, err = o.fileFormat(); err != nil {

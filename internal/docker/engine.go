@@ -25,6 +25,13 @@ const DefaultSocket = "/var/run/docker.sock"
 type Engine struct {
 	socket string
 	client http.Client
+	gated  bool // a Gate asks it
+}
+
+// There reports whether the engine's socket is.
+func (e *Engine) There() bool {
+	_, err := os.Stat(e.socket)
+	return err == nil
 }
 
 // ErrNotFound is what Container and Network return where the engine has none of the
@@ -242,6 +249,9 @@ func (e *Engine) open(ctx context.Context, endpoint string) (io.ReadCloser, erro
 		return nil, ErrNotFound
 	}
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 4096)) // the status says enough
+	if e.gated {
+		return nil, gateErrorOf(answer.StatusCode, text)
+	}
 	var said struct{ Message string }
 	if json.Unmarshal(text, &said) == nil && said.Message != "" {
 		text = []byte(said.Message)

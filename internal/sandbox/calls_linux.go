@@ -89,6 +89,13 @@ func readerCalls() []call {
 	return append(calls, socketCalls(sockRecvmsg, sockSendmsg, sockRecvfrom, sockSendto, sockShutdown, sockGetsockopt, sockGetsockname, sockGetpeername)...)
 }
 
+// connectCalls are left to a process that connects to Unix sockets.
+func connectCalls() []call {
+	return slices.Concat(readerCalls(), []call{
+		{unix.SYS_SOCKET, []test{is(0, unix.AF_UNIX)}}, {unix.SYS_CONNECT, nil}, {unix.SYS_SETSOCKOPT, nil},
+	}, socketCalls(sockSocket, sockConnect, sockSetsockopt))
+}
+
 // captureCalls are left to a process that captures.
 func captureCalls() []call {
 	uid := uint32(os.Geteuid())
@@ -108,13 +115,14 @@ func captureCalls() []call {
 		// An interface that comes back is opened again.
 		call{unix.SYS_SOCKET, []test{is(0, unix.AF_PACKET)}},
 		call{unix.SYS_SOCKET, []test{is(0, unix.AF_NETLINK), is(2, unix.NETLINK_ROUTE)}},
-		call{unix.SYS_SOCKET, []test{is(0, unix.AF_UNIX)}},
+		// What asks Docker, a process of its own, is given one end of a pair.
+		call{unix.SYS_SOCKETPAIR, []test{is(0, unix.AF_UNIX)}},
 		// The helper process, which was started before, ends.
 		call{unix.SYS_WAIT4, nil}, call{unix.SYS_WAITID, nil}, call{unix.SYS_PIDFD_SEND_SIGNAL, nil},
 	)
-	calls = append(calls, some([]uint32{unix.SYS_BIND, unix.SYS_SETSOCKOPT, unix.SYS_ACCEPT4, unix.SYS_CONNECT})...)
+	calls = append(calls, some([]uint32{unix.SYS_BIND, unix.SYS_SETSOCKOPT, unix.SYS_ACCEPT4})...)
 	return append(calls, socketCalls(
-		sockSocket, sockBind, sockConnect, sockAccept4, sockSetsockopt,
+		sockSocket, sockBind, sockSocketpair, sockAccept4, sockSetsockopt,
 		sockRecvmsg, sockSendmsg, sockRecvfrom, sockSendto, sockShutdown, sockGetsockopt, sockGetsockname, sockGetpeername,
 	)...)
 }
@@ -126,6 +134,7 @@ const (
 	sockConnect     = 3
 	sockGetsockname = 6
 	sockGetpeername = 7
+	sockSocketpair  = 8
 	sockSendto      = 11
 	sockRecvfrom    = 12
 	sockShutdown    = 13

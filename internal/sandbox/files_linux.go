@@ -19,9 +19,9 @@ const (
 	deleteFiles = ll.AccessFSRemoveFile
 )
 
-// restrictFiles has Landlock refuse what isn't allowed below these directories, all of the
-// network, and signals to other processes, as far as the kernel and the library know it.
-func restrictFiles(write, remove []string) (lack string, err error) {
+// restrictFiles has Landlock refuse what isn't allowed below these directories (to connect is
+// with sockets that are there), all of the network, and signals to other processes, as far as the kernel and the library know it.
+func restrictFiles(write, remove, connect []string) (lack string, err error) {
 	version, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if e != 0 {
 		return fmt.Sprintf("Landlock isn't there (%v): paths are not confined beyond what user and capabilities allow", e), nil
@@ -29,6 +29,7 @@ func restrictFiles(write, remove []string) (lack string, err error) {
 	err = landlock.V11.BestEffort().Restrict(
 		landlock.PathAccess(writeFiles, write...).IgnoreIfMissing(),
 		landlock.PathAccess(deleteFiles, remove...).IgnoreIfMissing(),
+		landlock.PathAccess(ll.AccessFSResolveUnix, connect...).IgnoreIfMissing(),
 	)
 	if err != nil {
 		return "", fmt.Errorf("restricting paths by Landlock: %w", err)

@@ -61,7 +61,7 @@ func Confine(c *Config) (*Result, error) {
 	if c.Open {
 		r.Lacks = append(r.Lacks, "Landlock and seccomp are off: --no-sandbox")
 	} else {
-		lack, err := restrictFiles(c.Write, c.Remove)
+		lack, err := restrictFiles(c.Write, c.Remove, nil)
 		if err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
@@ -98,6 +98,29 @@ func foreign(dir string) bool {
 	return st.Uid != 0 && st.Mode&write != write
 }
 
+// Connect leaves the process Unix sockets to connect to, below a directory where the kernel
+// can tell (Landlock's version 9), and what it is given: no file can be opened, no program run
+// and no network reached. The user stays, and of the capabilities the one by which root's way
+// to a socket of another user's is open.
+//
+// An error is what should have worked: the process is to end then.
+func Connect(dir string) (*Result, error) {
+	r := &Result{}
+	lack, err := restrictFiles(nil, nil, []string{dir})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	r.add("Landlock", lack)
+	if err := dropPrivileges(nil, 1<<unix.CAP_DAC_OVERRIDE); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if lack, err = allowCalls(connectCalls()); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	r.add("seccomp", lack)
+	return r, nil
+}
+
 // nobody is the user and group that own nothing (the kernel's overflow ids,
 // /proc/sys/kernel/overflowuid).
 const nobody = 65534
@@ -127,7 +150,7 @@ func Isolate() (*Result, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r := &Result{Enforced: []string{"no_new_privs", "no capabilities"}}
-	lack, err := restrictFiles(nil, nil)
+	lack, err := restrictFiles(nil, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}

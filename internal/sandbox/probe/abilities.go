@@ -22,6 +22,8 @@ type place struct {
 	other          int // a process
 
 	readable, writable *os.File // open from the start
+	namespace          *os.File
+	held               int // another process
 	memory             []byte
 	count, deleted     atomic.Int64
 }
@@ -31,6 +33,15 @@ func (p *place) open() (err error) {
 		return err
 	}
 	if p.writable, err = os.Create(filepath.Join(p.set, "open")); err != nil {
+		return err
+	}
+	if p.namespace, err = os.Open("/proc/self/ns/net"); err != nil {
+		return err
+	}
+	if p.held, err = unix.PidfdOpen(p.other, 0); err != nil {
+		return err
+	}
+	if err := os.Mkdir(p.mountPoint(), 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	for n := range 2 * threads {
@@ -47,6 +58,15 @@ func (p *place) file() string { return filepath.Join(p.elsewhere, "file") }
 
 // spare is a file elsewhere that may be deleted.
 func (p *place) spare(n int64) string { return filepath.Join(p.elsewhere, fmt.Sprint("spare", n)) }
+
+func (p *place) mountPoint() string { return filepath.Join(p.elsewhere, "mount") }
+
+// oneByte is a byte of this process's memory.
+func oneByte() []unix.Iovec {
+	v := []unix.Iovec{{Base: new(byte)}}
+	v[0].SetLen(1)
+	return v
+}
 
 // name is a new name in a directory.
 func (p *place) name(dir string) string {
@@ -188,8 +208,8 @@ var abilities = []ability{
 	{"the same for a whole file system", func(p *place) error { return closed(unix.FanotifyInit(0, 0)) }},
 	{"change the working directory", func(p *place) error { return unix.Chdir(p.elsewhere) }},
 	{"another root", func(p *place) error { return unix.Chroot("/") }},
-	{"mount", raw(unix.SYS_MOUNT, 0, 0, 0, 0, 0)},
-	{"unmount", raw(unix.SYS_UMOUNT2, 0, none, 0)},
+	{"mount", func(p *place) error { return unix.Mount("none", p.mountPoint(), "tmpfs", 0, "") }},
+	{"unmount", func(p *place) error { return unix.Unmount(p.mountPoint(), 0) }},
 	{"mount by the newer calls", func(*place) error { return closed(unix.Fsopen("tmpfs", 0)) }},
 	{"exchange the root", raw(unix.SYS_PIVOT_ROOT, 0, 0)},
 
@@ -200,14 +220,14 @@ var abilities = []ability{
 	{"signal another process", func(p *place) error { return unix.Kill(p.other, 0) }},
 	{"signal a thread of another process", func(p *place) error { return unix.Tgkill(p.other, p.other, 0) }},
 	{"hold another process", func(p *place) error { return closed(unix.PidfdOpen(p.other, 0)) }},
-	{"descriptors of another process", raw(unix.SYS_PIDFD_GETFD, none, 0, 0)},
+	{"descriptors of another process", func(p *place) error { return closed(unix.PidfdGetfd(p.held, 0, 0)) }},
 	{"trace another process", func(p *place) error { return unix.PtraceSeize(p.other) }},
 	{"read memory of another process", func(p *place) error {
-		_, err := unix.ProcessVMReadv(p.other, []unix.Iovec{{}}, []unix.RemoteIovec{{Base: 4096, Len: 1}}, 0)
+		_, err := unix.ProcessVMReadv(p.other, oneByte(), []unix.RemoteIovec{{Base: 4096, Len: 1}}, 0)
 		return err
 	}},
 	{"write memory of another process", func(p *place) error {
-		_, err := unix.ProcessVMWritev(p.other, []unix.Iovec{{}}, []unix.RemoteIovec{{Base: 4096, Len: 1}}, 0)
+		_, err := unix.ProcessVMWritev(p.other, oneByte(), []unix.RemoteIovec{{Base: 4096, Len: 1}}, 0)
 		return err
 	}},
 	{"limits of another process", func(p *place) error {
@@ -246,7 +266,7 @@ var abilities = []ability{
 	}},
 	{"a user namespace", func(*place) error { return namespace(unix.CLONE_NEWUSER) }},
 	{"a network namespace", func(*place) error { return namespace(unix.CLONE_NEWNET) }},
-	{"a namespace of another process", raw(unix.SYS_SETNS, none, 0)},
+	{"join a namespace", func(p *place) error { return unix.Setns(int(p.namespace.Fd()), unix.CLONE_NEWNET) }},
 
 	{"internet socket: TCP", socket(unix.AF_INET, unix.SOCK_STREAM, 0)},
 	{"internet socket: UDP", socket(unix.AF_INET, unix.SOCK_DGRAM, 0)},
@@ -258,8 +278,15 @@ var abilities = []ability{
 	{"connect to another's abstract socket", func(*place) error { return connect(unix.SOCK_STREAM, "@netcap-probe") }},
 	{"listen", raw(unix.SYS_LISTEN, none, 1)},
 
-	{"bpf", raw(unix.SYS_BPF, none, 0, 0)},
-	{"perf_event_open", raw(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0, none, 0)},
+	{"bpf", func(*place) error {
+		const load, kprobe = 5, 2
+		attr := [32]uint32{kprobe, 1} // an instruction that isn't there
+		return call(unix.SYS_BPF, load, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}},
+	{"perf_event_open", func(*place) error {
+		attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{}))}
+		return closed(unix.PerfEventOpen(&attr, -1, 0, -1, 0))
+	}},
 	{"userfaultfd", raw(unix.SYS_USERFAULTFD, 1<<20)},
 	{"a new io_uring", raw(unix.SYS_IO_URING_SETUP, 0, 0)},
 	{"keys of the kernel", raw(unix.SYS_KEYCTL, 0, none, 0)},
@@ -267,13 +294,12 @@ var abilities = []ability{
 	{"modules of the kernel", raw(unix.SYS_FINIT_MODULE, none, 0, 0)},
 	{"another kernel", raw(unix.SYS_KEXEC_LOAD, 0, 0, 0, 1<<15)},
 	{"reboot", raw(unix.SYS_REBOOT, 0, 0, 0)},
-	{"set the clock", raw(unix.SYS_CLOCK_SETTIME, 100, 0)},
-	{"adjust the clock", raw(unix.SYS_ADJTIMEX, 0)},
+	{"set the clock", raw(unix.SYS_SETTIMEOFDAY, 0, 0)},
+	{"adjust the clock", func(*place) error { _, err := unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_TICK}); return err }},
 	{"the machine's name", raw(unix.SYS_SETHOSTNAME, 0, 1<<20)},
-	{"the kernel's log", func(*place) error { _, err := unix.Klogctl(3, make([]byte, 16)); return err }},
+	{"the kernel's log", func(*place) error { return call(unix.SYS_SYSLOG, 8, 0, 0) }},
 	{"swap", raw(unix.SYS_SWAPOFF, 0)},
 	{"accounting", raw(unix.SYS_ACCT, none)},
-	{"quotas", raw(unix.SYS_QUOTACTL, 0, 0, 0, 0)},
 	{"personality", raw(unix.SYS_PERSONALITY, 0xffffffff)},
 	{"type into a terminal (TIOCSTI)", func(p *place) error { return call(unix.SYS_IOCTL, p.readable.Fd(), unix.TIOCSTI, 0) }},
 }

@@ -29,7 +29,7 @@ func main() {
 // threads is how many there are before the process confines itself, and how many come after.
 const threads = 4
 
-func run(who, set, elsewhere, other string) error {
+func run(who, set, elsewhere, other string) (err error) {
 	tries, done := make(chan func()), make(chan struct{})
 	thread := func() {
 		runtime.LockOSThread()
@@ -41,7 +41,13 @@ func run(who, set, elsewhere, other string) error {
 	for range threads {
 		go thread()
 	}
-	p := &place{set: set, elsewhere: elsewhere}
+	table := ""
+	p := &place{set: set, elsewhere: elsewhere, other: os.Getppid()}
+	if slices.Contains([]string{"i386", "x32"}, other) {
+		table = other
+	} else if p.other, err = strconv.Atoi(other); err != nil {
+		return err
+	}
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -50,13 +56,10 @@ func run(who, set, elsewhere, other string) error {
 		return err
 	}
 	fmt.Printf("lacks\t\t%s\n", strings.Join(lacks, "; "))
-	if slices.Contains([]string{"i386", "x32"}, other) {
+	if table != "" {
 		fmt.Println("ready")
-		fmt.Printf("survived\t\t%d\n", foreign(other))
+		fmt.Printf("survived\t\t%d\n", foreign(table))
 		return nil
-	}
-	if p.other, err = strconv.Atoi(other); err != nil {
-		return err
 	}
 	for range threads {
 		go thread()
@@ -89,6 +92,10 @@ func confine(who, set string) (lacks []string, err error) {
 		r, err = sandbox.Confine(&sandbox.Config{Write: []string{set}})
 	case "reader":
 		r, err = sandbox.Isolate()
+	case "helper":
+		r, err = &sandbox.Result{}, sandbox.Serve(nil)
+	case "gate":
+		r, err = sandbox.Connect(set)
 	case "free":
 		return nil, nil
 	default:
