@@ -19,12 +19,13 @@ var runtimeCalls = []uint32{
 	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_SIGALTSTACK, unix.SYS_RESTART_SYSCALL,
 	unix.SYS_TIMER_CREATE, unix.SYS_TIMER_SETTIME, unix.SYS_TIMER_DELETE, unix.SYS_SETITIMER,
 	unix.SYS_GETTID, unix.SYS_GETPPID, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_GETGID, unix.SYS_GETEGID, unix.SYS_GETRANDOM, unix.SYS_UNAME, unix.SYS_SYSINFO,
-	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
+	unix.SYS_GETCWD, unix.SYS_GETRUSAGE, unix.SYS_CLOCK_GETRES, unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 }
 
 // fileCalls are what a set, its ledger, its locks and a log need. What Landlock decides
 // about needs no test here. What it doesn't know isn't among them: changing the mode, the
-// owner, the times or the attributes of what a path leads to.
+// owner, the times or the attributes of what a path leads to, which a descriptor has to be
+// had of.
 var fileCalls = []uint32{
 	unix.SYS_IO_URING_ENTER, unix.SYS_FTRUNCATE, unix.SYS_FALLOCATE, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_CACHESTAT, unix.SYS_FLOCK,
 	unix.SYS_GETDENTS64, unix.SYS_STATX, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_READLINKAT,
@@ -104,7 +105,8 @@ func captureCalls() []call {
 		calls,
 		// None of these makes a program that runs as its owner.
 		call{unix.SYS_OPENAT, []test{without(3, setID)}},
-		call{unix.SYS_FCHOWN, []test{is(1, uid)}},
+		call{unix.SYS_FCHMOD, []test{without(1, setID)}},
+		call{unix.SYS_FCHOWN, []test{is(1, uid, all)}}, // -1: it stays
 		call{unix.SYS_UTIMENSAT, []test{is(1, 0)}}, // of a descriptor, and not of a path
 		// Its own threads step back, or ahead.
 		call{unix.SYS_GETPRIORITY, []test{is(0, unix.PRIO_PROCESS)}},
