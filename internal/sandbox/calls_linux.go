@@ -60,7 +60,7 @@ func threadCalls() []call {
 	calls := []call{
 		{unix.SYS_TGKILL, []test{is(0, self)}},
 		{unix.SYS_KILL, []test{is(0, self)}},
-		{unix.SYS_CLONE, []test{{cloneArg, ^uint32(cloneData), []uint32{cloneFlags}}}},
+		{unix.SYS_CLONE, []test{{arg: cloneArg, mask: ^uint32(cloneData), values: []uint32{cloneFlags}}}},
 		{unix.SYS_MPROTECT, []test{without(2, unix.PROT_EXEC)}},
 		{unix.SYS_PRCTL, []test{is(0, prSetVMA, unix.PR_SET_NAME)}},
 		{unix.SYS_PRLIMIT64, []test{is(0, 0, self)}},
@@ -107,7 +107,7 @@ func captureCalls() []call {
 		call{unix.SYS_OPENAT, []test{without(3, setID)}},
 		call{unix.SYS_FCHMOD, []test{without(1, setID)}},
 		call{unix.SYS_FCHOWN, []test{is(1, uid, all)}}, // -1: it stays
-		call{unix.SYS_UTIMENSAT, []test{is(1, 0)}}, // of a descriptor, and not of a path
+		call{unix.SYS_UTIMENSAT, null(1)},              // of a descriptor, and not of a path
 		// Its own threads step back, or ahead.
 		call{unix.SYS_GETPRIORITY, []test{is(0, unix.PRIO_PROCESS)}},
 		call{unix.SYS_SETPRIORITY, []test{is(0, unix.PRIO_PROCESS), is(1, 0)}},

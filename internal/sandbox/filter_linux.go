@@ -17,21 +17,27 @@ type call struct {
 	when   []test
 }
 
-// A test looks at the lower 32 bits of an argument: what the kernel reads of flags, numbers
-// of processes and of requests is there.
+// A test looks at half of an argument, as a rule at the lower 32 bits: what the kernel reads
+// of flags, numbers of processes and of requests is there.
 type test struct {
 	arg    int
 	mask   uint32
 	values []uint32 // one of them is what is left by the mask
+	upper  bool     // the upper half is meant
 }
 
 const all = ^uint32(0)
 
 // is has an argument be one of some values.
-func is(arg int, values ...uint32) test { return test{arg, all, values} }
+func is(arg int, values ...uint32) test { return test{arg: arg, mask: all, values: values} }
 
 // without has an argument have none of some bits.
-func without(arg int, bits uint32) test { return test{arg, bits, []uint32{0}} }
+func without(arg int, bits uint32) test { return test{arg: arg, mask: bits, values: []uint32{0}} }
+
+// null has an argument be no pointer.
+func null(arg int) []test {
+	return []test{is(arg, 0), {arg: arg, mask: all, values: []uint32{0}, upper: true}}
+}
 
 // Offsets in struct seccomp_data: seccomp(2).
 const (
@@ -85,7 +91,11 @@ func (c call) body() []bpf.Instruction {
 	var body []bpf.Instruction
 	var failed []int // where a test jumps to the end
 	for _, t := range c.when {
-		body = append(body, bpf.LoadAbsolute{Off: uint32(argsOffset + 8*t.arg + lower), Size: 4})
+		half := lower
+		if t.upper {
+			half = 4 - lower
+		}
+		body = append(body, bpf.LoadAbsolute{Off: uint32(argsOffset + 8*t.arg + half), Size: 4})
 		if t.mask != all {
 			body = append(body, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: t.mask})
 		}

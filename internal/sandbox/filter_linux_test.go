@@ -15,11 +15,14 @@ import (
 func TestProgram(t *testing.T) {
 	const refused, unknown = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM), unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	const allow, kill = uint32(unix.SECCOMP_RET_ALLOW), uint32(unix.SECCOMP_RET_KILL_PROCESS)
+	const pointer, zeroAbove = 4, 5 // with an upper half of ones, of zeros
 	vm, err := bpf.NewVM(program(unix.AUDIT_ARCH_X86_64, []call{
 		{number: 1},
 		{2, []test{is(0, 10, 11, 12), without(5, 0o6000)}},
 		{2, []test{is(0, 20)}},
-		{3, []test{{1, ^uint32(0xf0), []uint32{0x101}}}},
+		{3, []test{{arg: 1, mask: ^uint32(0xf0), values: []uint32{0x101}}}},
+		{zeroAbove, null(2)},
+		{pointer, null(2)},
 		{number: 430},
 	}))
 	require.NoError(t, err)
@@ -46,13 +49,18 @@ func TestProgram(t *testing.T) {
 		{unix.AUDIT_ARCH_X86_64, 3, [6]uint32{0, 0x1a1}, allow},
 		{unix.AUDIT_ARCH_X86_64, 3, [6]uint32{0, 0x100}, refused},
 		{unix.AUDIT_ARCH_X86_64, 3, [6]uint32{0, 0x10000101}, refused},
+		{unix.AUDIT_ARCH_X86_64, zeroAbove, [6]uint32{}, allow},
+		{unix.AUDIT_ARCH_X86_64, zeroAbove, [6]uint32{2: 1}, refused},
+		{unix.AUDIT_ARCH_X86_64, pointer, [6]uint32{}, refused}, // its upper half isn't 0
 	} {
 		data := make([]byte, 64)
 		binary.BigEndian.PutUint32(data[numberOffset:], c.number)
 		binary.BigEndian.PutUint32(data[archOffset:], c.arch)
 		for n, a := range c.args {
 			binary.BigEndian.PutUint32(data[argsOffset+8*n+lower:], a)
-			binary.BigEndian.PutUint32(data[argsOffset+8*n+4-lower:], ^a) // the other half means nothing
+			if c.number != zeroAbove || n != 2 { // the other half means nothing
+				binary.BigEndian.PutUint32(data[argsOffset+8*n+4-lower:], ^a)
+			}
 		}
 		got, err := vm.Run(data)
 		require.NoError(t, err)

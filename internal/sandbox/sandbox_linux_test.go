@@ -123,9 +123,12 @@ func (d *probed) has(t *testing.T, lines ...string) {
 	assert.GreaterOrEqual(t, looked, 5)
 }
 
+// Capabilities, by the bits of capability.h.
 const (
-	noneOf = "\t0000000000000000\n"
-	netRaw = "\t0000000000002000\n" // bit 13, capability.h
+	noneOf   = "\t0000000000000000\n"
+	netRaw   = "\t0000000000002000\n" // 13
+	override = "\t0000000000000002\n" // 1
+	forFiles = "\t00000000000001ff\n" // 0 to 8
 )
 
 // table is that of SECURITY.md: the abilities, and whether each of the processes has them.
@@ -181,6 +184,10 @@ func TestAbilities(t *testing.T) {
 		case "capture":
 			d.has(t, "Uid:\t0\t0\t0\t0\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
 				"CapInh:"+noneOf, "CapPrm:"+netRaw, "CapEff:"+netRaw, "CapBnd:"+netRaw, "CapAmb:"+noneOf)
+		case "helper":
+			d.has(t, "NoNewPrivs:\t1\n", "CapInh:"+noneOf, "CapPrm:"+forFiles, "CapEff:"+forFiles, "CapBnd:"+forFiles, "CapAmb:"+noneOf)
+		case "gate":
+			d.has(t, "NoNewPrivs:\t1\n", "Seccomp:\t2\n", "CapInh:"+noneOf, "CapPrm:"+override, "CapEff:"+override, "CapBnd:"+override, "CapAmb:"+noneOf)
 		case "reader":
 			d.has(t, "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
 				"CapInh:"+noneOf, "CapPrm:"+noneOf, "CapEff:"+noneOf, "CapBnd:"+noneOf, "CapAmb:"+noneOf)
