@@ -193,7 +193,7 @@ func (d *diagnosing) report(r *diagnosis.Report) error {
 	out := d.failed.cmd.OutOrStdout()
 	var err error
 	if d.json {
-		err = printJSON(out, r)
+		err = printReport(out, r)
 	} else {
 		colors, _ := colored("auto", out) // which is known
 		buffered := bufio.NewWriter(out)

@@ -50,6 +50,7 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 		t.associations(r, o.ops)
 		t.connections(r.Connections)
 	}
+	t.omitted(r.Omitted)
 	if t.err != nil {
 		return t.err
 	}
@@ -67,6 +68,25 @@ func (t *dicomText) print(r *diagnosis.Report, o *dicomOptions) error {
 		t.printf("No DICOM was found. Connections that failed are looked for at the ports 104, 2761, 2762, 4242 and 11112; --port names others.\n")
 	}
 	return t.err
+}
+
+// omitted says what there was no room for.
+func (t *dicomText) omitted(o diagnosis.Omitted) {
+	var what []string
+	add := func(n int64, name string) {
+		if n > 0 {
+			what = append(what, countOf(n, name))
+		}
+	}
+	add(o.Associations, "association")
+	add(o.Connections, "connection")
+	add(o.Operations, "operation")
+	if o.Contexts > 0 {
+		what = append(what, "the contexts of "+countOf(o.Contexts, "association"))
+	}
+	if len(what) > 0 {
+		t.printf("\nNot listed, since there are so many: %s. Findings count them all; --from, --to, --host and --ae ask for less.\n", strings.Join(what, ", "))
+	}
 }
 
 // summary says in a line what there was.

@@ -44,6 +44,7 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			boundHeap()
 			now := time.Now()
 			p, err := parsePeriod(cmd.ErrOrStderr(), from, to, now)
 			if err != nil {

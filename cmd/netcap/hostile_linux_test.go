@@ -45,14 +45,23 @@ type told struct {
 // it ends by itself, with status 0, 1 or 5, in the memory that it has, and doesn't crash.
 func runHostile(t testing.TB, args ...string) *told {
 	t.Helper()
+	var stdout bytes.Buffer
+	o := runHostileTo(t, &stdout, args...)
+	o.stdout = stdout.String()
+	return o
+}
+
+// runHostileTo is runHostile with standard output elsewhere.
+func runHostileTo(t testing.TB, stdout io.Writer, args ...string) *told {
+	t.Helper()
 	// The kernel takes for a process's peak that of its parent if that was higher, since
 	// they share their memory until exec(2): proc_pid_clear_refs(5) resets ours.
 	require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0))
 	ctx, cancel := context.WithTimeout(t.Context(), hostilePatience)
 	defer cancel()
-	var stdout, stderr bytes.Buffer
+	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, testenv.Netcap(t), args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	err := cmd.Run()
 	what := strings.Join(args[:min(len(args), 12)], " ")
@@ -62,7 +71,7 @@ func runHostile(t testing.TB, args ...string) *told {
 		require.ErrorAs(t, err, &exit, what)
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	o := &told{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), int64(usage.Maxrss) << 10}
+	o := &told{"", stderr.String(), cmd.ProcessState.ExitCode(), int64(usage.Maxrss) << 10}
 	require.Contains(t, []int{0, exitFailed, exitFound}, o.status, "%s: %v\n%s", what, err, o.stderr[max(0, len(o.stderr)-2000):])
 	require.NotRegexp(t, `panic|goroutine|fatal error|SIG[A-Z]{3}`, o.stderr, what)
 	assert.Less(t, o.memory, int64(hostileMemory), what)

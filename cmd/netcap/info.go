@@ -38,6 +38,7 @@ func newInfoCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			boundHeap()
 			infos := []*report.FileInfo{}
 			args, err := top.leave(args)
 			if err != nil {

@@ -44,6 +44,7 @@ read". netcap info reads all of them.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			boundHeap()
 			place, dirs, err := listed(setsDir, args)
 			if err != nil {
 				return err

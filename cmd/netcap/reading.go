@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,8 +35,15 @@ type reading struct {
 	refused    *input.File // the last one with a link type that the filter isn't for
 }
 
+// heapLimit is from where on a command that reads captures collects what it has let go of at
+// once, in bytes: it keeps below 256 MiB whatever it is given.
+const heapLimit = 160 << 20
+
+func boundHeap() { debug.SetMemoryLimit(heapLimit) }
+
 // newReading reads packets that an expression accepts, of so many files.
 func newReading(cmd *cobra.Command, expression string, files int) *reading {
+	boundHeap()
 	r := &reading{stdin: cmd.InOrStdin(), failed: failures{cmd: cmd, of: files}}
 	if expression != "" {
 		r.filter = newPacketFilter(expression)

@@ -50,6 +50,7 @@ type Analysis struct {
 	files   []*File
 	names   map[netip.Addr]string
 
+	weight    int64 // of what is kept of associations
 	strings   pool
 	findings  findings
 	servers   servers
@@ -71,8 +72,8 @@ type File struct {
 const packetBits = 40
 
 // mostOpenConnections bounds the connections that are followed at once, of all protocols:
-// of one that isn't DICOM some 3 KiB are kept, of an association 5.
-const mostOpenConnections = 50_000
+// of one that isn't DICOM 1 to 3 KiB are kept, of an association 4.
+const mostOpenConnections = 20_000
 
 // New begins an analysis.
 func New(cfg *Config) *Analysis {

@@ -14,11 +14,13 @@ type association struct {
 	packet int64 // the first one
 	joined bool  // its beginning isn't in the capture
 
-	late            int64        // when it was accepted though the client had given up; 0 for never
-	asked, answered int64        // when its request, and the answer to that, were complete; 0 for never
-	open            []*operation // not answered yet
-	unanswered      string       // the kind of the last one that wasn't when the association ended
-	tally           tally
+	late             int64        // when it was accepted though the client had given up; 0 for never
+	asked, answered  int64        // when its request, and the answer to that, were complete; 0 for never
+	open             []*operation // not answered yet
+	weight, contexts int64        // what is kept of it, and of that for the presentation contexts
+	bare             bool         // there was no room for those
+	unanswered       string       // the kind of the last one that wasn't when the association ended
+	tally            tally
 
 	releasing, released bool
 	abortedBy           tcp.Side
@@ -71,12 +73,16 @@ func (as *association) request(a *dicom.Associate) {
 		as.Contexts = append(as.Contexts, proposed)
 	}
 	as.Incomplete = as.Incomplete || a.Truncated
+	as.weigh(false)
 }
 
 // accept notes an A-ASSOCIATE-AC.
 func (as *association) accept(a *dicom.Associate) {
 	as.introduce(tcp.Server, a)
 	as.Incomplete = as.Incomplete || a.Truncated
+	if as.bare {
+		return
+	}
 	for _, c := range a.Contexts[:min(len(a.Contexts), mostContexts)] {
 		n := slices.IndexFunc(as.Contexts, func(x Context) bool { return x.ID == int(c.ID) })
 		if n < 0 {
@@ -88,7 +94,9 @@ func (as *association) accept(a *dicom.Associate) {
 			as.Contexts[n].Accepted = as.intern(c.TransferSyntaxes[0])
 		}
 	}
-	as.Contexts = as.talk.analysis.strings.contexts(as.Contexts)
+	var shared bool
+	as.Contexts, shared = as.talk.analysis.strings.contexts(as.Contexts)
+	as.weigh(shared)
 }
 
 // introduce notes what a side says of itself.

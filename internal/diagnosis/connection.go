@@ -23,7 +23,7 @@ const (
 const mostFailed = 10_000
 
 // mostConnections bounds those that are reported. Findings count the others too.
-const mostConnections = 100_000
+const mostConnections = 20_000
 
 // endConnection takes a connection that ended without an association.
 func (a *Analysis) endConnection(c *conn, e tcp.End) {
@@ -83,9 +83,11 @@ func (a *Analysis) keepConnection(c *Connection) {
 		return
 	}
 	a.judgeConnection(&a.findings, c)
-	if len(a.report.Connections) < mostConnections {
-		a.report.Connections = append(a.report.Connections, c)
+	if len(a.report.Connections) == mostConnections {
+		a.report.Omitted.Connections++
+		return
 	}
+	a.report.Connections = append(a.report.Connections, c)
 }
 
 // outcome says what became of a connection.

@@ -26,7 +26,7 @@ func TestDocument(t *testing.T) {
 		sections[head] = body
 	}
 	for section, value := range map[string]any{
-		"document": diagnosis.Report{}, "capture": diagnosis.Capture{}, "association": diagnosis.Association{}, "endpoint": diagnosis.Endpoint{},
+		"document": diagnosis.Report{}, "capture": diagnosis.Capture{}, "omitted": diagnosis.Omitted{}, "association": diagnosis.Association{}, "endpoint": diagnosis.Endpoint{},
 		"place": diagnosis.Place{}, "reject": diagnosis.Reject{}, "abort": diagnosis.Abort{}, "application": diagnosis.Application{},
 		"context": diagnosis.Context{}, "count": diagnosis.Count{}, "operation": diagnosis.Operation{}, "suboperations": diagnosis.Suboperations{},
 		"percentiles": diagnosis.Percentiles{}, "flow": diagnosis.Flow{}, "time": diagnosis.Times{}, "connection": diagnosis.Connection{},

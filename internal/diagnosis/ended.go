@@ -10,17 +10,25 @@ import (
 // ended takes an association that has ended.
 func (a *Analysis) ended(as *association, e ending) {
 	r := as.Association
+	kept := as.kept()
 	if r.Result == Rejected {
 		a.servers.tried(attempt{r.Client.Address, r.Start.UnixNano(), fmt.Sprintf("It was rejected by %s: %s.", r.Server.AddrPort(), r.Reject.Text)})
 	}
 	if a.cfg.AE != "" && r.CallingAE != a.cfg.AE && r.CalledAE != a.cfg.AE {
+		a.weight -= as.weight
 		return
 	}
 	if a.cfg.Ended == nil {
 		a.judge(&a.findings, as, e)
+		if !kept {
+			a.report.Omitted.Associations++
+			a.weight -= as.weight
+			return
+		}
 		a.report.Associations = append(a.report.Associations, r)
 		return
 	}
+	a.weight -= as.weight
 	f := &findings{place: a.place}
 	a.judge(f, as, e)
 	a.cfg.Ended(r, f.close([]*Association{r}))

@@ -17,6 +17,7 @@ import (
 type neighbors struct {
 	asked map[netip.Addr][]*asked // by who is asked for
 	over  []*answered             // what was in vain until it was answered
+	kept  int64                   // when all of them were last looked through
 }
 
 // asked is how often, in a row, somebody asked for somebody.
@@ -122,8 +123,13 @@ func (n *neighbors) hear(addr netip.Addr, now int64) {
 	}
 }
 
-// forget forgets those that weren't asked for again.
+// forget forgets those that weren't asked for again. It looks through all of them, and not
+// before some of them can have become old.
 func (n *neighbors) forget(now int64) {
+	if n.kept != 0 && now-n.kept < latest/4 {
+		return
+	}
+	n.kept = now
 	for target, all := range n.asked {
 		if !slices.ContainsFunc(all, func(q *asked) bool { return q.count >= fewQuestions || now-q.last <= latest }) {
 			delete(n.asked, target)

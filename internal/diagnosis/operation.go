@@ -25,9 +25,6 @@ type operation struct {
 	hindered int64 // the clock's when the request was sent; from the response on, what came to it in between
 }
 
-// mostKept bounds the operations of an association that are kept, if they are asked for.
-const mostKept = 1_000_000
-
 // mostOpen is how many operations of an association are under way at once at most, as
 // far as they are remembered. By the standard it is one, or what was negotiated.
 const mostOpen = 128
@@ -108,8 +105,13 @@ func (as *association) add(o *operation) {
 	}
 	as.open = append(as.open, o)
 	as.tally.begun(o)
-	if as.talk.analysis.cfg.Operations && len(as.Operations) < mostKept {
+	switch a := as.talk.analysis; {
+	case !a.cfg.Operations:
+	case a.keep(operationWeight):
 		as.Operations = append(as.Operations, o.Operation)
+		as.weight += operationWeight
+	default:
+		a.report.Omitted.Operations++
 	}
 }
 

@@ -32,8 +32,8 @@ func (p *pool) intern(s string) string {
 }
 
 // contexts returns an equal list that others may have too: an application proposes the
-// same ones each time.
-func (p *pool) contexts(list []Context) []Context {
+// same ones each time. shared says that they have.
+func (p *pool) contexts(list []Context) (equal []Context, shared bool) {
 	var b strings.Builder
 	for _, c := range list {
 		b.WriteByte(byte(c.ID))
@@ -45,7 +45,7 @@ func (p *pool) contexts(list []Context) []Context {
 	}
 	key := b.String()
 	if known, ok := p.lists[key]; ok {
-		return known
+		return known, true
 	}
 	if p.lists == nil {
 		p.lists = make(map[string][]Context)
@@ -53,7 +53,7 @@ func (p *pool) contexts(list []Context) []Context {
 	if len(p.lists) < mostPooled/10 && len(key) < mostPooled {
 		p.lists[key] = slices.Clip(list)
 	}
-	return list
+	return list, false
 }
 
 // mostText bounds a text out of packets, in bytes: AE titles, UIDs and comments of

@@ -16,6 +16,17 @@ type Report struct {
 	Associations []*Association `json:"associations"` // by their beginnings
 	Connections  []*Connection  `json:"connections"`  // those without an association
 	Findings     []*Finding     `json:"findings"`     // the worst first
+	// Omitted counts what there was no room for: findings count it too.
+	Omitted Omitted `json:"omitted"`
+}
+
+// Omitted is what a report lacks because it would be too large.
+type Omitted struct {
+	Associations int64 `json:"associations"`
+	Connections  int64 `json:"connections"`
+	Operations   int64 `json:"operations"`
+	// Contexts are associations whose presentation contexts are left out.
+	Contexts int64 `json:"contexts"`
 }
 
 // Capture is what the packets came from.
@@ -103,8 +114,8 @@ type Association struct {
 	Identity string    `json:"identity"`
 	Contexts []Context `json:"contexts"`
 
-	// Operations are there if they are asked for, up to a million of an association, in
-	// the order of their requests. Summary counts them all.
+	// Operations are there if they are asked for, in the order of their requests, as far as
+	// there is room for them: see Report.Omitted. Summary counts them all.
 	Operations []*Operation `json:"operations"`
 	Summary    []Count      `json:"summary"`
 	// Bytes are those of data sets, in both directions.

@@ -9,7 +9,7 @@ const (
 	maxKept  = 128 << 10
 	maxRun   = 4 << 10
 	lowKept  = 4 << 10  // once all streams together
-	allKepts = 64 << 20 // keep so much
+	allKepts = 48 << 20 // keep so much
 )
 
 // memory counts what all streams remember, in bytes.

@@ -161,8 +161,8 @@ type Conn struct {
 
 	pending bool // a half waits for bytes that were acknowledged
 
-	closing End   // How is 0 while the connection is open
-	due     int64 // when a closing one ends
+	closing End      // How is 0 while the connection is open
+	due     *closing // when a closing one ends
 	ended   bool
 
 	list         *list // that it is in

@@ -27,7 +27,7 @@ const copyTime = 1000
 // recent has the last segments of a half. A bridge, or a capture on all interfaces, shows
 // a packet again before many others have come.
 type recent struct {
-	ring [32]sent
+	ring []sent // as long as there are segments for, up to mostRecent: most connections are short
 	n    uint32
 	same bool // the IP identification is the same in different segments, and tells nothing
 }
@@ -47,10 +47,26 @@ func (r *recent) identify(s *Segment) sent {
 	return e
 }
 
-func (r *recent) last() *sent { return &r.ring[(r.n-1)%uint32(len(r.ring))] }
+// How many segments there is room for at first, and at most.
+const (
+	fewRecent  = 2
+	mostRecent = 32
+)
+
+func (r *recent) last() *sent {
+	if r.n == 0 {
+		return &sent{}
+	}
+	return &r.ring[(r.n-1)%uint32(len(r.ring))]
+}
 
 func (r *recent) add(s *Segment) {
 	e := r.identify(s)
+	if n := len(r.ring); int(r.n) == n && n < mostRecent {
+		longer := make([]sent, max(2*n, fewRecent))
+		copy(longer, r.ring)
+		r.ring = longer
+	}
 	if l := r.last(); e.by&l.by&byID != 0 && e.id == l.id && e.seq != l.seq && e.length > 0 && l.length > 0 {
 		r.same = true
 	}

@@ -90,8 +90,8 @@ func (c *Conn) reset(t *Tracker, d int, at int64) {
 // close lets a connection end, some time after it did.
 func (t *Tracker) close(c *Conn, e End) {
 	if c.closing.How == 0 {
-		c.closing, c.due = e, t.now+grace
-		t.closing.push(c)
+		c.closing = e
+		t.await(c)
 	}
 }
 

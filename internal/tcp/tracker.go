@@ -13,8 +13,10 @@ type Config struct {
 	// it. Nil for nobody: counters are kept all the same.
 	Open func(*Conn) Handler
 
-	// MaxConnections is how many connections are known at once, 100,000 if it is 0: of
-	// more, the one that was idle for longest is ended as Evicted. One takes some 3 KiB.
+	// MaxConnections is how many connections are known at once, 20,000 if it is 0: of
+	// more, the one that was idle for longest is ended as Evicted. An eighth of them at most
+	// are not answered, as many not yet open, and as many closed, so that floods of those
+	// cost no other. One takes 1 to 3 KiB.
 	MaxConnections int
 	// MaxIdle is after how long, in nanoseconds of the capture's time, a connection that
 	// nothing is heard of ends as Expired: never if it is 0. One that was never answered
@@ -31,7 +33,7 @@ type Config struct {
 }
 
 const (
-	defaultConnections = 100_000
+	defaultConnections = 20_000
 	defaultParked      = 32 << 20
 )
 
@@ -41,15 +43,17 @@ type Tracker struct {
 	// segments came after the end of theirs, late or copied: they are passed over.
 	Connections, Evicted, Strays int64
 
-	cfg    Config
-	now    int64 // the latest time so far
-	conns  map[key]*Conn
-	last   *Conn // of the segment before
-	dialed list  // connections of which there is nothing but one side's SYN
-	heard  list  // the others
-	parked int   // bytes behind holes
+	cfg     Config
+	now     int64 // the latest time so far
+	conns   map[key]*Conn
+	last    *Conn // of the segment before
+	dialed  list  // connections of which there is nothing but one side's SYN
+	greeted list  // those that were answered, of which there is no more than that
+	leaving list  // those that have closed
+	heard   list  // the others
+	parked  int   // bytes behind holes
 
-	closing queue[*Conn]    // in the order in which they closed
+	closing queue[*closing] // in the order in which they closed
 	gone    map[key]ghost   // connections that ended
 	ghosts  queue[departed] // the same in order
 }
@@ -154,7 +158,7 @@ func (t *Tracker) ICMP(s *Segment) bool {
 
 // Close ends all connections: the capture ended.
 func (t *Tracker) Close() {
-	for _, l := range []*list{&t.heard, &t.dialed} {
+	for _, l := range t.lists() {
 		for l.oldest != nil {
 			t.end(l.oldest, CaptureEnd)
 		}
@@ -198,15 +202,15 @@ func (t *Tracker) Advance(now int64) {
 	}
 	t.now = now
 	for len(t.closing.items) > 0 && t.closing.first().due <= now {
-		if c := t.closing.pop(); !c.ended {
-			t.end(c, c.closing.How)
-		}
+		t.closed()
 	}
 	for c := t.dialed.oldest; c != nil && c.Last+dialTime <= now; c = t.dialed.oldest {
 		t.end(c, Expired)
 	}
-	for c := t.heard.oldest; c != nil && t.cfg.MaxIdle > 0 && c.Last+t.cfg.MaxIdle <= now; c = t.heard.oldest {
-		t.end(c, Expired)
+	for _, l := range t.answered() {
+		for c := l.oldest; c != nil && t.cfg.MaxIdle > 0 && c.Last+t.cfg.MaxIdle <= now; c = l.oldest {
+			t.end(c, Expired)
+		}
 	}
 	for len(t.ghosts.items) > 0 && t.ghosts.first().at+haunt <= now {
 		t.forget()
@@ -223,15 +227,19 @@ func (t *Tracker) forget() {
 
 // open begins a connection with its first segment.
 func (t *Tracker) open(k key, s *Segment) *Conn {
+	for _, l := range []*list{&t.dialed, &t.greeted, &t.leaving} {
+		for l.n > t.cfg.MaxConnections/8 {
+			t.evict(l.oldest)
+		}
+	}
 	for len(t.conns) >= t.cfg.MaxConnections {
-		oldest := t.dialed.oldest
-		if oldest == nil || t.heard.oldest != nil && t.heard.oldest.Last < oldest.Last {
-			oldest = t.heard.oldest
+		var oldest *Conn
+		for _, l := range t.lists() {
+			if c := l.oldest; c != nil && (oldest == nil || c.Last < oldest.Last) {
+				oldest = c
+			}
 		}
-		if oldest.closing.How == 0 {
-			t.Evicted++
-		}
-		t.end(oldest, Evicted)
+		t.evict(oldest)
 	}
 	c := &Conn{ends: [2]netip.AddrPort{s.Src, s.Dst}, First: s.Time, Last: s.Time}
 	switch {
@@ -252,6 +260,36 @@ func (t *Tracker) open(k key, s *Segment) *Conn {
 		}
 	}
 	return c
+}
+
+// closing is a connection that has closed, nil once it has ended, and when that is due.
+type closing struct {
+	conn *Conn
+	due  int64
+}
+
+// await has a connection that closed end after a time.
+func (t *Tracker) await(c *Conn) {
+	for len(t.closing.items) >= t.cfg.MaxConnections {
+		t.closed()
+	}
+	c.due = &closing{c, t.now + grace}
+	t.closing.push(c.due)
+}
+
+// closed ends the connection that closed first.
+func (t *Tracker) closed() {
+	if c := t.closing.pop().conn; c != nil {
+		t.end(c, c.closing.How)
+	}
+}
+
+// evict ends a connection for want of room.
+func (t *Tracker) evict(c *Conn) {
+	if c.closing.How == 0 {
+		t.Evicted++
+	}
+	t.end(c, Evicted)
 }
 
 // guess returns the direction in which the client sends, by the ports in direction 0.
@@ -275,6 +313,9 @@ func (t *Tracker) end(c *Conn, how How) {
 		t.last = nil
 	}
 	c.ended = true
+	if c.due != nil {
+		c.due.conn = nil
+	}
 	c.finish(t, how)
 	if c.closing.How == 0 {
 		return // it may go on
