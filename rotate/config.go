@@ -144,6 +144,11 @@ type Config struct {
 	// may cost. Default: DefaultSync.
 	Sync time.Duration
 
+	// Group is the ID of a group that may read the files: they are made 0640, and those of
+	// earlier runs too; Dir, if it is OwnDir, is 0750 and that group's. What is made has the
+	// group of the process, or that of Dir: see CanShare. Nil: nobody but the owner.
+	Group *int
+
 	// Owner is the ID of a user whose files are the set's too, beside those of the
 	// process's: whom a process of root's will become. Default: nobody else.
 	Owner int

@@ -20,20 +20,21 @@ type directory struct {
 	root *os.Root
 	file *os.File // the directory itself, for fsync and statfs
 	path string
-	made []string // directories that were made for it, outermost first
+	made []string    // directories that were made for it, outermost first
+	mode fs.FileMode // of the files that are made
 }
 
 // wayMode is the mode of directories that are made on the way to that of the files. Where
-// these belong to another user, that user has to get through.
+// these belong to another user, or a group reads them, those have to get through.
 func (c *Config) wayMode() fs.FileMode {
-	if c.Owner != os.Geteuid() {
+	if c.Owner != os.Geteuid() || c.Group != nil {
 		return 0o711
 	}
 	return 0o700
 }
 
 func openDirectory(path string, create bool, way fs.FileMode) (*directory, error) {
-	d := &directory{path: path}
+	d := &directory{path: path, mode: privateMode}
 	err := d.open(create, way)
 	if err != nil {
 		return nil, errors.Join(explainDir(path, err), d.unmake())
@@ -134,7 +135,7 @@ func usageOf(path string) (total, free int64, err error) {
 // create makes a file that didn't exist. Even a link, a FIFO or a directory of
 // that name is an error, fs.ErrExist.
 func (d *directory) create(name string) (*os.File, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, d.mode)
 }
 
 // explainDir says of a refusal who is refused what, and what to do.

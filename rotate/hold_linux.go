@@ -98,7 +98,7 @@ func lockHolds(root *os.Root, dir, set string) (*os.File, error) {
 	if st, err := f.Stat(); err != nil || !oursOrOwners(root, st) {
 		return fail(errors.Join(err, errNotOurs))
 	}
-	if err := giveToOwner(root, f); err != nil {
+	if err := errors.Join(giveToOwner(root, f), likeSet(root, set, f)); err != nil {
 		return fail(err)
 	}
 	const tries, pause = 1000, 5 * time.Millisecond // the disk may take its time
@@ -156,7 +156,7 @@ func writeHolds(root *os.Root, set string, h *holds) error {
 	}
 	_, err = f.Write(append(b, '\n'))
 	if err == nil {
-		err = giveToOwner(root, f)
+		err = errors.Join(giveToOwner(root, f), likeSet(root, set, f))
 	}
 	if err == nil {
 		err = f.Sync()

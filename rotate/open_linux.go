@@ -12,6 +12,9 @@ import (
 // prepare opens the directory, and the set. What can be refused is refused
 // before anything is created.
 func (b *back) prepare() error {
+	if err := b.cfg.CanShare(); err != nil {
+		return err
+	}
 	total, free, err := usageOf(b.cfg.Dir)
 	if err != nil {
 		return err
@@ -25,10 +28,14 @@ func (b *back) prepare() error {
 	if b.dir, err = openDirectory(b.cfg.Dir, b.cfg.MakeDir, b.cfg.wayMode()); err != nil {
 		return err
 	}
+	b.dir.mode = b.cfg.FileMode()
 	if b.cfg.Name != "" {
 		if b.set, err = openSet(b.dir, b.cfg, &b.machine); err != nil {
 			return err
 		}
+	}
+	if err := b.dir.share(b.cfg); err != nil {
+		return err
 	}
 	err = b.makeRoom(b.margin(), trailerRoom)
 	if !errors.Is(err, errNoRoom) {

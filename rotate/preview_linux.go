@@ -65,6 +65,9 @@ func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 	if c.Stream != nil {
 		return p, nil
 	}
+	if err := c.CanShare(); err != nil {
+		return nil, err
+	}
 	if p.Total, p.Free, err = usageOf(c.Dir); err != nil {
 		return nil, err
 	}

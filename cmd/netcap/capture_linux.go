@@ -186,6 +186,9 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 	if err != nil {
 		return err
 	}
+	if err := enterGroup(&cfg.Files); err != nil {
+		return fmt.Errorf("--group %s: %w", o.group, err)
+	}
 	terminal := newStatusLine(stderr, int(os.Stderr.Fd()), !o.quiet && o.logFile == "" && term.IsTerminal(int(os.Stderr.Fd())))
 	terminal.behind = stderr.Behind
 	log, err := daemon.NewLog(o.logFile, stderr, terminal, o.level())

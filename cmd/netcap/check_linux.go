@@ -118,6 +118,9 @@ func (o *captureOptions) preflight(filter []string) (*preflight.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := enterGroup(&cfg.Files); err != nil {
+		return nil, fmt.Errorf("--group %s: %w", o.group, err)
+	}
 	c := &preflight.Config{Config: cfg, LogFile: o.logFile, Next: o.successor(&cfg.Files), Journal: o.journal, Command: o.command()}
 	c.PIDFile, err = o.pidPath()
 	return c, err

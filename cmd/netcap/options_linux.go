@@ -61,6 +61,7 @@ type captureOptions struct {
 	user    string
 	becomes *sandbox.User  // nil for nobody else
 	engine  *docker.Engine // that is asked; nil for none
+	group   string
 	// noSandbox leaves the process all that it has.
 	noSandbox bool
 	metrics   string
@@ -120,6 +121,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, and nothing else, at http://`ADDR`/metrics, such as 127.0.0.1:9104 (default not)")
 	f.StringVar(&o.journal, "dicom-journal", "", "append a JSON line to `FILE` for each DICOM association as it ends, by a process of its own that can do nothing else; bounded and rotated (default not)")
 	f.StringVarP(&o.user, "user", "Z", "", "become `USER` once all is opened; the set is handed over to that user")
+	f.StringVar(&o.group, "group", "", "let the members of `GROUP` read the files, which are 0640, and a set's directory, which is 0750 (default nobody but the owner)")
 	f.BoolVar(&o.noSandbox, "no-sandbox", false, "keep capabilities, files and system calls that a capture doesn't need")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "only warnings and errors, no status and no summary")
 	f.CountVarP(&o.verbose, "verbose", "v", "log more: each file")
@@ -193,6 +195,9 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 	if err := errors.Join(o.lookUpUser(), o.resolve(cfg)); err != nil {
 		return nil, err
 	}
+	if cfg.Files.Group, err = o.lookUpGroup(); err != nil {
+		return nil, err
+	}
 	if cfg.Format, err = o.fileFormat(); err != nil {
 		return nil, err
 	}
@@ -226,6 +231,7 @@ func (o *captureOptions) files(cfg *record.Config) error {
 	bounded := o.segmentSize.set() || o.segmentDuration.set || o.segmentCount != 0 || o.budget.set() || o.maxAge.set
 	f := &cfg.Files
 	*f = rotate.Config{
+		Group:       f.Group,
 		SegmentSize: o.segmentSize.a, SegmentDuration: o.segmentDuration.d, SegmentCount: o.segmentCount,
 		Budget: o.budget.a, KeepFree: o.keepFree.a, MaxAge: o.maxAge.d, NoDelete: o.noDelete,
 		WriteBuffer: o.writeBuffer.a.Bytes, Flush: o.flush.d, Sync: o.fsync.d,

@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"netcap/internal/daemon"
 	"netcap/internal/preflight"
+	"netcap/internal/printable"
 	"netcap/internal/record"
 	"netcap/internal/sandbox"
 	"netcap/rotate"
@@ -38,9 +41,46 @@ func (o *captureOptions) lookUpUser() error {
 	return nil
 }
 
+// lookUpGroup finds the group of --group, nil for none, which the user of -Z then has.
+func (o *captureOptions) lookUpGroup() (*int, error) {
+	if o.group == "" {
+		return nil, nil
+	}
+	gid, err := sandbox.LookUpGroup(o.group)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--group %s: %w: make it (groupadd), or name another", printable.Text(o.group), err)}
+	}
+	if o.becomes != nil {
+		u := *o.becomes
+		u.Groups, u.GID = append(slices.Clone(u.Groups), u.GID), gid
+		o.becomes = &u
+	}
+	return &gid, nil
+}
+
+// enterGroup has the files that the process makes, and those it starts, belong to a group that
+// may read them where it is said so.
+func enterGroup(f *rotate.Config) error {
+	if f.Group == nil {
+		return nil
+	}
+	const groupReads = 0o040
+	syscall.Umask(syscall.Umask(0o077) &^ groupReads)
+	err := syscall.Setresgid(-1, *f.Group, -1)
+	if errors.Is(err, syscall.EPERM) {
+		return nil // a member may do without: rotate says so if not
+	}
+	return err
+}
+
 // confine hands the set over to the user of -Z, and gives up what the capture doesn't need
 // any more: all that needs more has been done.
 func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon.Log) (captureSandbox, error) {
+	if cfg.Files.Group != nil {
+		if err := o.openWay(&cfg.Files); err != nil {
+			return captureSandbox{}, fmt.Errorf("--group %s: %w", o.group, err)
+		}
+	}
 	if o.becomes != nil {
 		if err := errors.Join(o.handOver(&cfg.Files), log.Spare(o.becomes.UID)); err != nil {
 			return captureSandbox{}, err
@@ -126,6 +166,20 @@ func (o *captureOptions) command() string {
 	return path
 }
 
+// openWay lets everybody through the directory that leads to the set.
+func (o *captureOptions) openWay(f *rotate.Config) error {
+	base := o.opened(f)
+	if base == "" {
+		return nil
+	}
+	if st, err := os.Stat(base); err != nil || st.Mode()&1 != 0 {
+		return nil
+	} else if err := os.Chmod(base, st.Mode().Perm()|0o011); err != nil {
+		return err
+	}
+	return nil
+}
+
 // handOver gives the user of -Z what the capture goes on writing to.
 func (o *captureOptions) handOver(f *rotate.Config) error {
 	u := o.becomes
@@ -133,12 +187,8 @@ func (o *captureOptions) handOver(f *rotate.Config) error {
 		return nil
 	}
 	owns := o.write == "" // netcap made the directory, or was given it for its own
-	if base := o.opened(f); base != "" {
-		if st, err := os.Stat(base); err == nil && st.Mode()&1 == 0 {
-			if err := os.Chmod(base, st.Mode().Perm()|0o011); err != nil {
-				return fmt.Errorf("-Z %s: %w", u.Name, err)
-			}
-		}
+	if err := o.openWay(f); err != nil {
+		return fmt.Errorf("-Z %s: %w", u.Name, err)
 	}
 	if f.Name == "" && f.Beside { // it will be compressed
 		if err := rotate.HandOverFile(f.Dir, f.File, u.UID, u.GID); err != nil {

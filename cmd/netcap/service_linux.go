@@ -141,6 +141,9 @@ func serviceOf(o *captureOptions, words, filter []string) (*service.Capture, err
 		// Whose members Docker's socket is open to, unless it was configured otherwise.
 		c.Groups = []string{"docker"}
 	}
+	if o.group != "" {
+		c.Groups, c.Shared = append(c.Groups, o.group), true
+	}
 	// What root has by default a service names.
 	if o.dir == "" && o.write == "" {
 		c.Args = append(c.Args, "--dir", filepath.Join("/var/lib/netcap", o.name))

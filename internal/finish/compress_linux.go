@@ -117,7 +117,7 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 		return "", fmt.Errorf("%s: it is no regular file of this user alone", name)
 	}
 	temporary := f.cfg.Compress.temporary(name)
-	out, err := f.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	out, err := f.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600|st.Mode()&0o040)
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	// Dir is the directory of the set, which is locked, and Name the set's name.
 	// Without a name there is no file, as InMemory has none.
 	Dir, Name string
+	// Mode is that of the file. Default: 0600.
+	Mode fs.FileMode
 	// Flush is how old packets get before the operating system has them, Sync how
 	// old before the disk has them.
 	Flush, Sync time.Duration
@@ -103,6 +105,9 @@ func Open(cfg *Config) (*Ledger, error) {
 	}
 	if l.cfg.Now == nil {
 		l.cfg.Now = time.Now
+	}
+	if l.cfg.Mode == 0 {
+		l.cfg.Mode = 0o600
 	}
 	if cfg.Name == "" {
 		return InMemory(), nil
@@ -229,7 +234,7 @@ func (l *Ledger) replace(b []byte) (*os.File, error) {
 			return nil, err
 		}
 	}
-	f, err := l.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	f, err := l.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, l.cfg.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -614,13 +619,33 @@ func readFile(root *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !ownfile.Is(root, st) {
-		return nil, errors.New("it is no regular file of this user alone")
+		return nil, errNotOurs
 	}
 	f, err := ownfile.Open(root, name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 16*most))
+}
+
+var errNotOurs = errors.New("it is no regular file of this user alone")
+
+// readShared is readFile for a group that may read the set: the file belongs to whom the
+// directory belongs to.
+func readShared(root *os.Root, name string) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !ownfile.OfDirectory(root, st) {
+		return nil, errNotOurs
+	}
 	return io.ReadAll(io.LimitReader(f, 16*most))
 }
 

@@ -45,6 +45,9 @@ func Read(dir, set string, running bool, now time.Time) (*Record, error) {
 	}
 	defer root.Close()
 	b, err := readFile(root, FileName(set))
+	if errors.Is(err, errNotOurs) {
+		b, err = readShared(root, FileName(set))
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("ledger %s: %w", filepath.Join(dir, FileName(set)), err)
 	}

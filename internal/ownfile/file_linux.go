@@ -51,6 +51,17 @@ func Owns(dir *os.Root, st fs.FileInfo) bool {
 	return err == nil && ownerOf(of) == ownerOf(st)
 }
 
+// OfDirectory reports whether what is in a directory is a regular file, with one name, of whom
+// the directory belongs to, who decides about what is there anyway.
+func OfDirectory(dir *os.Root, st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || !st.Mode().IsRegular() || sys.Nlink != 1 {
+		return false
+	}
+	of, err := dir.Stat(".")
+	return err == nil && ownerOf(of) == ownerOf(st)
+}
+
 // named has an error name the path, and not what os.Root knows of it.
 func named(dir *os.Root, name string, err error) error {
 	var of *fs.PathError

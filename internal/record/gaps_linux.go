@@ -42,7 +42,7 @@ func (r *Recorder) openLedger() {
 	r.books.boot, r.books.monotonic = r.cfg.Clocks()
 	cfg := ledger.Config{Flush: max(r.cfg.Files.Flush, 0), Sync: cmp.Or(r.cfg.Files.Sync, rotate.DefaultSync), Log: r.log, Now: r.cfg.Now}
 	if r.cfg.Files.Name != "" {
-		cfg.Dir, cfg.Name = r.cfg.Files.Dir, r.cfg.Files.Name
+		cfg.Dir, cfg.Name, cfg.Mode = r.cfg.Files.Dir, r.cfg.Files.Name, r.cfg.Files.FileMode()
 		cfg.Current = filepath.Base(r.files.Stats().Current)
 		cfg.Earliest = func() time.Time { return r.files.Stats().Oldest }
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -47,6 +48,18 @@ func LookUp(name string) (*User, error) {
 		}
 	}
 	return u, nil
+}
+
+// LookUpGroup finds a group by its name, or number. It knows those of /etc/group.
+func LookUpGroup(name string) (gid int, err error) {
+	if gid, err = strconv.Atoi(name); err == nil && gid >= 0 {
+		return gid, nil
+	}
+	found, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, errors.New("no such group")
+	}
+	return strconv.Atoi(found.Gid)
 }
 
 // served are the capabilities that root's helper process keeps: what users and files are

@@ -31,6 +31,9 @@ type Capture struct {
 	Metrics bool
 	// Groups are what else it is a member of.
 	Groups []string
+	// Shared says that it lets one of those read what it writes: by a directory that gives its
+	// files that group.
+	Shared bool
 }
 
 // UnitName is the name of the unit of a capture.
@@ -98,7 +101,8 @@ func text(head string, c *Capture, o ...*unit.UnitOption) (string, error) {
 		"NoNewPrivileges", "yes",
 		"UMask", "0077",
 		"StateDirectory", "netcap",
-		"StateDirectoryMode", "0700",
+		// The way to the sets, which are 0700, or 0750 for a group.
+		"StateDirectoryMode", "0711",
 		"RuntimeDirectory", "netcap",
 		"RuntimeDirectoryMode", "0755",
 		// Captures share it.
@@ -116,6 +120,10 @@ func text(head string, c *Capture, o ...*unit.UnitOption) (string, error) {
 	if len(c.Groups) > 0 {
 		add("Service", "SupplementaryGroups", strings.Join(c.Groups, " "))
 	}
+	restrictSGID := "yes"
+	if c.Shared {
+		restrictSGID = "no"
+	}
 	families := "AF_PACKET AF_NETLINK AF_UNIX"
 	if c.Metrics {
 		families += " AF_INET AF_INET6"
@@ -132,7 +140,7 @@ func text(head string, c *Capture, o ...*unit.UnitOption) (string, error) {
 		"RestrictAddressFamilies", families,
 		"RestrictNamespaces", "yes",
 		"RestrictRealtime", "yes",
-		"RestrictSUIDSGID", "yes",
+		"RestrictSUIDSGID", restrictSGID,
 		"LockPersonality", "yes",
 		"MemoryDenyWriteExecute", "yes",
 		"SystemCallArchitectures", "native",
