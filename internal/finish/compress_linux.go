@@ -142,14 +142,19 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 	if err := f.rename(temporary, compressed); err != nil {
 		return "", err
 	}
-	if !f.same(name, st) { // deleted after it was looked at: it doesn't come back by another name
-		if err = f.root.Remove(compressed); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// What is deleted after it was looked at doesn't come back by another name.
+	removed := error(fs.ErrNotExist)
+	if f.same(name, st) {
+		removed = f.root.Remove(name)
+	}
+	if errors.Is(removed, fs.ErrNotExist) {
+		if err := f.root.Remove(compressed); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 		return "", errGone
 	}
-	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		f.cfg.Log.Error("a file is there twice: it was compressed, and can't be deleted", "file", name, "error", err)
+	if removed != nil {
+		f.cfg.Log.Error("a file is there twice: it was compressed, and can't be deleted", "file", name, "error", removed)
 	}
 	return compressed, nil
 }
