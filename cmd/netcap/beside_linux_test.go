@@ -175,10 +175,11 @@ func TestHelperStops(t *testing.T) {
 	assert.Equal(t, n, capinfosPackets(t, files...))
 }
 
-// The disk of the set is frozen: SIGTERM, and a second one, end the capture with the sums told.
+// The disk of the set is frozen: SIGTERM, a second one, and stop end the capture with the sums
+// told.
 func TestFrozenSet(t *testing.T) {
-	for _, how := range []string{"since the disk takes nothing", "at once"} {
-		t.Run(how, func(t *testing.T) {
+	for by, how := range map[string]string{"TERM": "since the disk takes nothing", "TERM twice": "at once", "stop": "since the disk takes nothing"} {
+		t.Run(by, func(t *testing.T) {
 			h := newOperated(t)
 			d := newDisk(t, filepath.Join(h.dir, "image"), 64<<20, "defaults")
 			p := h.capture("-i", "c0", "--dir", d.dir+"/set", "--keep-free", "1", "-G", "8760h", "--flush", "100ms", "udp")
@@ -187,12 +188,19 @@ func TestFrozenSet(t *testing.T) {
 			thaw := d.freeze()
 			sent += h.peer.Flood(t, "g0", 1000, 10_000)
 			require.Eventually(t, func() bool { return h.statusOf("c0").Packets.Received == int64(sent) }, patience, 10*time.Millisecond)
-			p.signal(syscall.SIGTERM)
-			if how == "at once" {
+			asked := time.Now()
+			switch by {
+			case "stop":
+				assert.Regexp(t, fmt.Sprintf(`has ended: %d packets received, .*; the kernel keeps its process, in the midst of a write, until the disk answers\n$`, sent), h.does("stop"))
+			case "TERM twice":
+				p.signal(syscall.SIGTERM)
 				time.Sleep(1100 * time.Millisecond)
+				fallthrough
+			default:
 				p.signal(syscall.SIGTERM)
 			}
 			p.says(" not yet written, and lost\n")
+			t.Logf("the sums are told after %v", time.Since(asked).Round(time.Millisecond))
 			said := p.stderr.String()
 			captured, received, dropped := summary(t, said)
 			assert.Equal(t, []int{sent, 0}, []int{received, dropped})

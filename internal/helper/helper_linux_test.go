@@ -130,7 +130,8 @@ func TestCrash(t *testing.T) {
 	assert.Contains(t, log.String(), "level=ERROR msg=\"the helper process says\" text=\"SIGQUIT: quit\"\n")
 }
 
-// TestUser has the command run as the user that a capture becomes, without a capability.
+// TestUser has the command run as the user that a capture becomes, without a capability, by the
+// first process, and by the one that goes on in its place.
 func TestUser(t *testing.T) {
 	testenv.Root(t)
 	list := filepath.Join(t.TempDir(), "list")
@@ -142,11 +143,17 @@ func TestUser(t *testing.T) {
 	u, err := sandbox.LookUp("nobody")
 	require.NoError(t, err)
 	h := start(t, &Config{Command: write(t, "(id -u; id -g; grep CapEff /proc/$$/status) >>"+list), User: u})
-	require.NoError(t, h.Run(t.Context(), "/a"))
+	dir := filepath.Dir(list)
+	h.Began(dir + "/a")
+	require.NoError(t, h.Run(t.Context(), dir+"/a"))
+	awaitSpare(t, h)
+	require.NoError(t, syscall.Kill(h.pid(), syscall.SIGKILL))
+	require.NoError(t, h.Run(t.Context(), dir+"/b"))
+	assert.EqualValues(t, 1, h.Restarts())
 	require.NoError(t, h.Close(t.Context()))
 	got, err := os.ReadFile(list)
 	require.NoError(t, err)
-	assert.Equal(t, "65534\n65534\nCapEff:\t0000000000000000\n", string(got))
+	assert.Equal(t, strings.Repeat("65534\n65534\nCapEff:\t0000000000000000\n", 2), string(got))
 }
 
 // TestPrivileges has root's command look at what it was left: of the capabilities those for
