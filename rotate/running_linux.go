@@ -12,18 +12,32 @@ import (
 // the set's lock is taken, shared, and let go at once. A capture that is starting at this
 // very moment finds it taken. Where the lock file is damaged the directory's lock is asked.
 func Running(dir, set string) bool {
-	err := tryShared(filepath.Join(dir, lockName(set)))
-	if damaged(err) {
-		err = tryShared(dir)
-	}
-	return errors.Is(err, unix.EWOULDBLOCK)
+	return errors.Is(Idle(dir, set, func() error { return nil }), ErrLocked)
 }
 
-func tryShared(path string) error {
+// Idle calls a function while no capture writes a set, and none can begin to. Where one does
+// the error is ErrLocked, and another one where that can't be found out.
+func Idle(dir, set string, do func() error) error {
+	err := shared(filepath.Join(dir, lockName(set)), do)
+	if damaged(err) {
+		err = shared(dir, do)
+	}
+	return err
+}
+
+// shared calls a function with a file locked for readers.
+func shared(path string, do func() error) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close() // which releases the lock, flock(2)
-	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return ErrLocked
+	case err != nil:
+		return os.NewSyscallError("flock", err)
+	}
+	return do()
 }

@@ -136,6 +136,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if err := e.run(ctx, cmd, e.reading); err != nil {
 		return err
 	}
+	audit(actOf("extract", p, text, e.packets, o.write), slices.Collect(maps.Keys(e.files))...)
 	if err := e.say(o.write, from, p, o.now); err != nil {
 		return err
 	}

@@ -72,6 +72,9 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 			if err != nil {
 				return err
 			}
+			act := newAct("hold")
+			act.From, act.To, act.Text = &h.From, &h.To, fmt.Sprintf("hold %d: %s", h.ID, h.Reason)
+			auditSet(act, dir, set)
 			held, err := heldBy(dir, set, []rotate.Hold{h})
 			if err != nil {
 				return err
@@ -121,6 +124,9 @@ func newReleaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			act := newAct("release")
+			act.From, act.To, act.Text = &h.From, &h.To, fmt.Sprintf("hold %d: %s", h.ID, h.Reason)
+			auditSet(act, dir, set)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "released hold %d of %s (%s)\n", h.ID, set, printable.Text(h.Reason))
 			return err
 		},

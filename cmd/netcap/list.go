@@ -21,7 +21,7 @@ import (
 )
 
 func newListCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, acts bool
 	cmd := &cobra.Command{
 		Use:   "list [NAME|DIR]",
 		Short: "List the files of capture sets",
@@ -49,9 +49,13 @@ read". netcap info reads all of them.`,
 			if err != nil {
 				return err
 			}
+			if acts {
+				return listActs(cmd, dirs, asJSON)
+			}
 			return list(cmd, place, dirs, asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&acts, "audit", false, "list who did what with the sets instead: extract, read -w, hold, release, rotate, stop and repair")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, an object a file")
 	return cmd
 }

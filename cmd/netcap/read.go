@@ -255,25 +255,27 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 	}
 	defer func() { err = errors.Join(err, r.stream.Close()) }()
 	if o.write != "" {
-		return o.rewrite(ctx, cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
+		packets, err := o.rewrite(ctx, cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
+		audit(actOf("read", window, text, packets, o.write), files...)
+		return err
 	}
 	paged := !o.noPager && !o.follow && !slices.Contains(files, "-")
 	return o.print(cmd, r, paged)
 }
 
 // rewrite writes packets into a file. whole says that all of one file's are wanted.
-func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *reading, whole bool) error {
+func (o *readOptions) rewrite(ctx context.Context, cmd *cobra.Command, r *reading, whole bool) (packets int64, err error) {
 	w := &writing{command: "read", path: o.write, format: o.format, whole: whole, live: o.follow || o.write == "-", growing: o.follow}
 	if err := w.run(ctx, cmd, r); err != nil {
-		return err
+		return w.packets, err
 	}
 	if w.lost != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "netcap: %s: %s\n", printable.Text(o.write), w.lost)
 	}
 	if w.interrupted && !o.follow { // which has no other end
-		return fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(cmp.Or(w.left, o.write)), countOf(w.packets, "packet"))
+		return w.packets, fmt.Errorf("interrupted: %s holds %s, not all that was asked for", printable.Text(cmp.Or(w.left, o.write)), countOf(w.packets, "packet"))
 	}
-	return r.failed.err
+	return w.packets, r.failed.err
 }
 
 // print prints packets.

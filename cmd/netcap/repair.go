@@ -61,6 +61,11 @@ bytes were skipped, a comment says how many, from which offset on, and why.`,
 					failed.add(err)
 					continue
 				}
+				if r.Removed || r.Cut > 0 {
+					act := newAct("repair")
+					act.Text = path
+					audit(act, path)
+				}
 				text := fmt.Sprintf("whole, %s: left as it is", countOf(r.Packets, "packet"))
 				switch {
 				case r.Removed:

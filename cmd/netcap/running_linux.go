@@ -188,6 +188,7 @@ const patienceToStop = 2 * time.Minute
 func stop(path string, p *daemon.Process) (s *captureStatus, kept bool, err error) {
 	ctx, cancel := untilInterrupted(patienceToStop)
 	defer cancel()
+	_ = auditRunning(newAct("stop"), path) // it needn't be told
 	var last *captureStatus
 	s = &captureStatus{}
 	if err := daemon.Ask(ctx, daemon.ControlPath(path), http.MethodPost, "/stop", s); err == nil {
@@ -258,6 +259,7 @@ Exit status: 3 if there is no such capture.`,
 			return err
 		}
 		defer p.Close()
+		_ = auditRunning(newAct("rotate"), path) // it needn't be told
 		ctx, cancel := untilInterrupted(patienceToStop)
 		defer cancel()
 		var finished finishedFile

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/daemon"
+	"netcap/internal/ledger"
 	"netcap/internal/printable"
 	"netcap/internal/record"
 	"netcap/rotate"
@@ -203,6 +204,17 @@ func (c *controller) handler() http.Handler {
 		}
 		h, err := rotate.Release(c.cfg.Files.Dir, c.cfg.Files.Name, id)
 		answerOr(w, h, err)
+	})
+	mux.HandleFunc("POST /acts", func(w http.ResponseWriter, r *http.Request) {
+		var a ledger.Act
+		if err := json.Unmarshal([]byte(r.URL.Query().Get("act")), &a); err != nil {
+			http.Error(w, "an act is expected, as JSON: "+oneLine(err), http.StatusBadRequest)
+			return
+		}
+		a.At = time.Now().UTC()
+		c.rec.Did(a)
+		logAct(c.log.Logger, a)
+		answer(w, a)
 	})
 	mux.Handle("GET /metrics", c.metrics())
 	return mux

@@ -199,6 +199,11 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 			return err
 		}
 	}
+	for _, a := range shrinkActs(c.acts) {
+		if b, err = (&line{Act: &a}).append(b); err != nil {
+			return err
+		}
+	}
 	if l.file == nil { // a run begins
 		c.started = now.UTC()
 	}
@@ -526,7 +531,7 @@ func (l *Ledger) flush(beat bool) bool {
 		l.queue = append(queue, l.queue...)
 		if len(l.queue) > mostQueued {
 			// What becomes of files is found again in the files; gaps aren't.
-			l.queue = slices.DeleteFunc(l.queue, func(x line) bool { return x.File != nil })
+			l.queue = slices.DeleteFunc(l.queue, func(x line) bool { return x.File != nil || x.Act != nil })
 		}
 		l.mu.Unlock()
 	}

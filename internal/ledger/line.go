@@ -38,8 +38,8 @@ func (h *head) line() ([]byte, error) {
 	return line, nil
 }
 
-// line is any other line: a gap, a file that was begun or finished, one that was deleted, or
-// the start or stop of a run.
+// line is any other line: a gap, a file that was begun or finished, one that was deleted, the
+// start or stop of a run, or what somebody did with the set.
 type line struct {
 	Number  int64      `json:"gap,omitempty"`
 	Gap     *Gap       `json:"is,omitempty"`
@@ -47,6 +47,7 @@ type line struct {
 	Deleted *deletion  `json:"deleted,omitempty"`
 	Start   *time.Time `json:"start,omitempty"`
 	Stop    *time.Time `json:"stop,omitempty"`
+	Act     *Act       `json:"act,omitempty"`
 }
 
 func (l *line) append(dst []byte) ([]byte, error) {
@@ -63,6 +64,7 @@ type content struct {
 	gaps    []numbered      // by number
 	files   map[string]file // that were not deleted, by what their names begin with
 	deleted []deletion
+	acts    []Act
 	started time.Time // of the last run
 	stopped time.Time // zero if the last run has not, or not in an orderly way
 	size    int       // bytes up to the last whole line
@@ -119,6 +121,10 @@ func parse(b []byte) (c content, ok bool) {
 			c.runs++
 		case l.Stop != nil:
 			c.stopped = *l.Stop
+		case l.Act != nil:
+			if c.acts = append(c.acts, l.Act.bounded()); len(c.acts) > 2*mostActs {
+				c.acts = append([]Act(nil), shrinkActs(c.acts)...)
+			}
 		}
 	}
 }

@@ -18,6 +18,8 @@ type Record struct {
 	// Rebuilt says that the ledger is missing or damaged: the record is what the
 	// files tell.
 	Rebuilt bool
+	// Acts are the last ones, the oldest first.
+	Acts []Act
 
 	dir   string
 	spans []span
@@ -73,6 +75,7 @@ func Read(dir, set string, running bool, now time.Time) (*Record, error) {
 		r.Gaps[i] = killedSince(dir, spans, last, c.started, seconds(c.head.Flush))
 	}
 	r.dir, r.spans, r.known = dir, spans, &c
+	r.Acts = shrinkActs(c.acts)
 	r.From = c.started
 	if len(spans) > 0 {
 		r.From = c.begun(dir, &spans[0])

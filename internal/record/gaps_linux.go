@@ -54,6 +54,9 @@ func (r *Recorder) openLedger() {
 	r.told.to(r.ledger)
 }
 
+// Did enters into the ledger what somebody did with the set.
+func (r *Recorder) Did(a ledger.Act) { r.ledger.Did(a) }
+
 // told is what the files tell the ledger: before it is open that waits.
 type told struct {
 	mu     sync.Mutex
