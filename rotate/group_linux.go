@@ -96,21 +96,37 @@ func (d *directory) shareFile(name string, gid int) error {
 	return errors.Join(f.Chown(-1, gid), f.Chmod(sharedMode))
 }
 
-// likeSet gives a file of a set the group and the mode that its lock has: who may read the set.
-func likeSet(root *os.Root, set string, f *os.File) error {
+// setMode is the mode of a set's files: that of its lock says who may read the set.
+func setMode(root *os.Root, set string) fs.FileMode {
 	st, err := root.Lstat(lockName(set))
 	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o040 == 0 {
+		return privateMode
+	}
+	return sharedMode
+}
+
+// likeSet gives a file of a set the group of its lock, and the mode, where it hasn't got them
+// by the way in which it was made: a confined capture can't change them, and needn't.
+func likeSet(root *os.Root, set string, f *os.File) error {
+	if setMode(root, set) != sharedMode {
 		return nil
 	}
-	if err := f.Chmod(sharedMode); err != nil {
+	lock, err := root.Lstat(lockName(set))
+	if err != nil {
 		return err
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
+	st, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	gid := int(sys.Gid)
-	// Who is no member can't, and has a directory for it that gives files its group.
-	_ = f.Chown(-1, gid)
+	if st.Mode().Perm() != sharedMode {
+		if err := f.Chmod(sharedMode); err != nil {
+			return err
+		}
+	}
+	if of, ok := lock.Sys().(*syscall.Stat_t); ok && st.Sys().(*syscall.Stat_t).Gid != of.Gid {
+		// Who is no member can't, and has a directory for it that gives files its group.
+		_ = f.Chown(-1, int(of.Gid))
+	}
 	return nil
 }

@@ -88,7 +88,7 @@ func changeHolds(dir, set string, change func(*holds) error) error {
 // lockHolds waits for whoever changes the holds at this moment.
 func lockHolds(root *os.Root, dir, set string) (*os.File, error) {
 	path := filepath.Join(dir, holdsLock(set))
-	f, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, setMode(root, set))
 	if err != nil {
 		return nil, explainDir(dir, err)
 	}
@@ -150,7 +150,7 @@ func writeHolds(root *os.Root, set string, h *holds) error {
 			return err
 		}
 	}
-	f, err := root.OpenFile(holdsNew(set), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	f, err := root.OpenFile(holdsNew(set), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, setMode(root, set))
 	if err != nil {
 		return err
 	}
@@ -183,8 +183,13 @@ func giveToOwner(root *os.Root, f *os.File) error {
 	if err != nil {
 		return err
 	}
+	made, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
+	is, known := made.Sys().(*syscall.Stat_t)
+	if !ok || known && is.Uid == sys.Uid { // a confined capture can't change it, and needn't
 		return nil
 	}
 	return f.Chown(int(sys.Uid), int(sys.Gid))

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,6 +60,20 @@ func sharedFiles(t *testing.T, dir string, owns bool) (n int) {
 	return n
 }
 
+// holdByCapture has the capture itself make a hold.
+func (h *host) holdByCapture(socket string) {
+	h.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	answer, err := client.Post("http://netcap/holds", "application/json", strings.NewReader(`{"from":"2026-11-24T10:00:00Z","to":"2026-11-24T10:05:00Z","reason":"a ticket"}`))
+	require.NoError(h.t, err)
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	require.NoError(h.t, err)
+	require.Equal(h.t, http.StatusOK, answer.StatusCode, "%s", said)
+}
+
 // TestGroup has a group read what a capture writes, and what others write into its set later,
 // without root; somebody else reads nothing.
 func TestGroup(t *testing.T) {
@@ -96,7 +114,7 @@ func TestGroup(t *testing.T) {
 			if tt.set != "file" {
 				h.does("rotate", "c0")
 				h.peer.Flood(t, "g0", 1000, 500)
-				h.does("hold", seen, "--from", "1h", "--to", "1m", "--reason", "a ticket")
+				h.holdByCapture(h.run + "/netcap/c0.sock")
 			}
 			p.stop()
 			if tt.set != "file" { // by who has another group
