@@ -66,7 +66,10 @@ func mountDisk(t *testing.T, image, options string) (*disk, error) {
 	if out, err := exec.Command(testenv.Program(t, "mount"), "-o", "loop,"+options, image, d.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(d.dir, 0)) })
+	t.Cleanup(func() {
+		// The kernel lets go of a loop device within, and of its file, a moment after it is unmounted.
+		assert.Eventually(t, func() bool { return unix.Unmount(d.dir, 0) == nil }, patience, 10*time.Millisecond)
+	})
 	return d, nil
 }
 
