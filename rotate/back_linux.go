@@ -87,7 +87,9 @@ type back struct {
 	credit     credit
 	free       int64 // bytes of the file system, when that was last told
 	blind      bool  // it isn't told any more
-	// complained is when files on hold were last complained of, by the boot clock.
+	began      int64 // bytes that were free, or the set's, at the start
+	kept       bool  // it is paused for the sake of Config.KeepAtLeast
+	// complained is when it was last complained that the set exceeds its bounds, by the boot clock.
 	complained time.Duration
 	syncer     *syncer
 
@@ -282,11 +284,11 @@ func (b *back) write(buf *buffer, length, packets int) {
 			return
 		}
 		if isFull(err) {
-			roomErr := b.makeRoomBy(int64(length - buf.written))
+			roomErr := b.makeRoomBy(int64(length-buf.written), err)
 			if roomErr == nil {
 				continue
 			}
-			if errors.Is(roomErr, ErrFull) {
+			if errors.Is(roomErr, ErrFull) || errors.Is(roomErr, errKept) {
 				err = roomErr
 			}
 		}

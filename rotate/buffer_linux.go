@@ -16,7 +16,7 @@ const (
 	// bufferSize is what one write past the page cache holds: a huge page, and so a
 	// multiple of every alignment that O_DIRECT asks for. Larger ones gain nothing, and
 	// hold up longer what waits behind them on a disk that others keep busy.
-	bufferSize = 2 << 20
+	bufferSize = largestWrite
 	// MaxRecord is the longest record that the front may append at once, in
 	// bytes. A record may begin before the end of a buffer and end behind it.
 	MaxRecord = 512 << 10

@@ -26,6 +26,9 @@ const (
 	leastDefaultSegment   = 16_000_000
 	mostDefaultSegment    = 1_000_000_000
 	defaultSegmentsBudget = 100 // files that a budget holds
+	defaultAtLeastPart    = 4   // of the budget
+	mostDefaultAtLeast    = 1_000_000_000
+	largestWrite          = 2 << 20
 )
 
 // Defaults of Config.
@@ -93,6 +96,27 @@ func (a Amount) String() string {
 	return Size(a.Bytes)
 }
 
+// AtLeast is how much of the newest files stays: so many bytes, or what was written in so long,
+// or none of them. The zero AtLeast is not given.
+type AtLeast struct {
+	Size Amount
+	Time time.Duration
+	None bool
+}
+
+// IsZero reports whether it was not given.
+func (a AtLeast) IsZero() bool { return a == AtLeast{} }
+
+func (a AtLeast) String() string {
+	switch {
+	case a.None:
+		return "0"
+	case a.Time > 0:
+		return a.Time.String()
+	}
+	return a.Size.String()
+}
+
 // Size formats a number of bytes for people, in powers of 1000.
 func Size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
@@ -127,6 +151,10 @@ type Config struct {
 	Budget Amount
 	// KeepFree is what is left free on the file system. Default: 5 %.
 	KeepFree Amount
+	// KeepAtLeast is what neither Budget nor KeepFree nor a full disk have deleted: the
+	// writing pauses instead. Default: a quarter of the budget, or of what the file system
+	// can hold of it, 1 GB at most.
+	KeepAtLeast AtLeast
 	// MaxAge deletes files whose last packet is older. 0: no bound.
 	MaxAge time.Duration
 	// NoDelete ends the writing with ErrFull instead of deleting a file for
@@ -245,6 +273,8 @@ func (c *Config) withDefaults() (Config, error) {
 		return out, fmt.Errorf("segment count %d: must be at least 2, one being written and one kept", out.SegmentCount)
 	case out.MaxAge < 0:
 		return out, fmt.Errorf("maximum age %v: must be positive", out.MaxAge)
+	case out.MaxAge > 0 && out.KeepAtLeast.Time > out.MaxAge:
+		return out, fmt.Errorf("%w: keep at least %v, and delete what is older than %v: lower --keep-at-least, or raise --max-age", ErrAtLeast, out.KeepAtLeast.Time, out.MaxAge)
 	case out.Sync < 100*time.Millisecond:
 		return out, fmt.Errorf("sync interval %v: must be at least 100ms", out.Sync)
 	case out.Stream != nil && (out.File != "" || out.Name != ""), out.File != "" && out.Name != "", out.Stream == nil && out.File == "" && out.Name == "":
@@ -275,6 +305,10 @@ func (c *Config) withDefaults() (Config, error) {
 type bounds struct {
 	segment, budget, keepFree int64
 	beside                    int64 // of the budget, left for compressing; no part of budget here
+
+	// At most one of these is given: what stays, in bytes, or of the last so long.
+	atLeast     int64
+	atLeastTime time.Duration
 }
 
 func (c *Config) bounds(total int64) (bounds, error) {
@@ -311,5 +345,29 @@ func (c *Config) bounds(total int64) (bounds, error) {
 	case b.budget < 2*b.segment:
 		return b, fmt.Errorf("disk budget %s: must hold at least two segments of %s: raise the budget, or give a smaller segment size", Size(b.budget), Size(b.segment))
 	}
-	return b, nil
+	return b, c.floor(&b, total)
 }
+
+// floor sets what stays whatever happens.
+func (c *Config) floor(b *bounds, total int64) error {
+	switch {
+	case c.KeepAtLeast.IsZero():
+		// A budget of few segments must still let one go for what is written next.
+		most := b.budget - b.segment - min(b.segment, largestWrite)
+		b.atLeast = min(max(min(b.budget, total-b.keepFree), 0)/defaultAtLeastPart, mostDefaultAtLeast, most)
+		return nil
+	case c.KeepAtLeast.None:
+		return nil
+	case c.KeepAtLeast.Time > 0:
+		b.atLeastTime = c.KeepAtLeast.Time
+		return nil
+	}
+	b.atLeast = c.KeepAtLeast.Size.Of(total)
+	if b.atLeast > b.budget-2*b.segment {
+		return fmt.Errorf("%w: keep at least %s of a budget of %s, in which two segments of %s more must fit: lower --keep-at-least, raise --disk-budget, or give a smaller --segment-size", ErrAtLeast, Size(b.atLeast), Size(b.budget), Size(b.segment))
+	}
+	return nil
+}
+
+// ErrAtLeast is of a Config.KeepAtLeast that contradicts the other bounds.
+var ErrAtLeast = errors.New("the bounds contradict one another")

@@ -68,17 +68,17 @@ func TestBounds(t *testing.T) {
 		segment, budget, keepFree Amount
 		want                      bounds
 	}{
-		{"large disk: 10 GB", 2 * t1, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 100 * g, 0}},
-		{"100 GB: both are the same", 100 * g, Amount{}, Amount{}, Amount{}, bounds{100 * m, 10 * g, 5 * g, 0}},
-		{"50 GB: 10 %", 50 * g, Amount{}, Amount{}, Amount{}, bounds{50 * m, 5 * g, 2500 * m, 0}},
-		{"10 GB: segments of at least 16 MB", 10 * g, Amount{}, Amount{}, Amount{}, bounds{16 * m, 1 * g, 500 * m, 0}},
-		{"200 MB: two segments must fit", 200 * m, Amount{}, Amount{}, Amount{}, bounds{10 * m, 20 * m, 10 * m, 0}},
-		{"large budget: segments of at most 1 GB", 10 * t1, Amount{}, bytes(1 * t1), Amount{}, bounds{1 * g, 1 * t1, 500 * g, 0}},
-		{"in between", 10 * t1, Amount{}, bytes(20 * g), Amount{}, bounds{200 * m, 20 * g, 500 * g, 0}},
-		{"percentages", 1 * t1, Amount{Percent: 1}, Amount{Percent: 50}, Amount{Percent: 20}, bounds{10 * g, 500 * g, 200 * g, 0}},
-		{"two segments exactly", 1 * t1, bytes(5 * g), bytes(10 * g), bytes(1), bounds{5 * g, 10 * g, 1, 0}},
-		{"smallest", 1 * t1, bytes(MinSegmentSize), bytes(2 * MinSegmentSize), bytes(1), bounds{524288, 1048576, 1, 0}},
-		{"small budget", 1 * t1, Amount{}, bytes(20 * m), bytes(1), bounds{10 * m, 20 * m, 1, 0}},
+		{"large disk: 10 GB", 2 * t1, Amount{}, Amount{}, Amount{}, bounds{segment: 100 * m, budget: 10 * g, keepFree: 100 * g, atLeast: 1 * g}},
+		{"100 GB: both are the same", 100 * g, Amount{}, Amount{}, Amount{}, bounds{segment: 100 * m, budget: 10 * g, keepFree: 5 * g, atLeast: 1 * g}},
+		{"50 GB: 10 %", 50 * g, Amount{}, Amount{}, Amount{}, bounds{segment: 50 * m, budget: 5 * g, keepFree: 2500 * m, atLeast: 1 * g}},
+		{"10 GB: segments of at least 16 MB", 10 * g, Amount{}, Amount{}, Amount{}, bounds{segment: 16 * m, budget: 1 * g, keepFree: 500 * m, atLeast: 250 * m}},
+		{"200 MB: two segments must fit", 200 * m, Amount{}, Amount{}, Amount{}, bounds{segment: 10 * m, budget: 20 * m, keepFree: 10 * m, atLeast: 5 * m}},
+		{"large budget: segments of at most 1 GB", 10 * t1, Amount{}, bytes(1 * t1), Amount{}, bounds{segment: 1 * g, budget: 1 * t1, keepFree: 500 * g, atLeast: 1 * g}},
+		{"in between", 10 * t1, Amount{}, bytes(20 * g), Amount{}, bounds{segment: 200 * m, budget: 20 * g, keepFree: 500 * g, atLeast: 1 * g}},
+		{"percentages", 1 * t1, Amount{Percent: 1}, Amount{Percent: 50}, Amount{Percent: 20}, bounds{segment: 10 * g, budget: 500 * g, keepFree: 200 * g, atLeast: 1 * g}},
+		{"two segments exactly", 1 * t1, bytes(5 * g), bytes(10 * g), bytes(1), bounds{segment: 5 * g, budget: 10 * g, keepFree: 1, atLeast: 1 * g}},
+		{"smallest", 1 * t1, bytes(MinSegmentSize), bytes(2 * MinSegmentSize), bytes(1), bounds{segment: 524288, budget: 1048576, keepFree: 1}},
+		{"small budget", 1 * t1, Amount{}, bytes(20 * m), bytes(1), bounds{segment: 10 * m, budget: 20 * m, keepFree: 1, atLeast: 5 * m}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,6 +104,30 @@ func TestBounds(t *testing.T) {
 			assert.Error(t, err)
 		})
 	}
+	for _, tt := range []struct {
+		keep    AtLeast
+		segment Amount
+		want    bounds // but for the rest
+	}{
+		{AtLeast{None: true}, Amount{}, bounds{}},
+		{AtLeast{Time: time.Hour}, Amount{}, bounds{atLeastTime: time.Hour}},
+		{AtLeast{Size: bytes(8 * g)}, Amount{}, bounds{atLeast: 8 * g}},
+		{AtLeast{Size: bytes(8 * g)}, bytes(1 * g), bounds{atLeast: 8 * g}},
+		{AtLeast{Size: Amount{Percent: 5}}, Amount{}, bounds{atLeast: 5 * g}},
+	} {
+		got, err := (&Config{Name: "x", Budget: bytes(10 * g), SegmentSize: tt.segment, KeepAtLeast: tt.keep}).bounds(100 * g)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, bounds{atLeast: got.atLeast, atLeastTime: got.atLeastTime}, tt.keep)
+	}
+	for _, tt := range []struct{ segment, keep int64 }{{1 * g, 8*g + 1}, {2 * g, 7 * g}, {1 * g, 10 * g}} {
+		_, err := (&Config{Name: "x", Budget: bytes(10 * g), SegmentSize: bytes(tt.segment), KeepAtLeast: AtLeast{Size: bytes(tt.keep)}}).bounds(100 * g)
+		assert.ErrorIs(t, err, ErrAtLeast)
+	}
+	t.Run("a budget that the disk can't hold", func(t *testing.T) {
+		got, err := (&Config{Name: "x", Budget: bytes(10 * g)}).bounds(2 * g)
+		require.NoError(t, err)
+		assert.EqualValues(t, 475*m, got.atLeast, "a quarter of 95 %")
+	})
 	t.Run("one file has a floor alone", func(t *testing.T) {
 		got, err := (&Config{File: "x"}).bounds(100 * g)
 		require.NoError(t, err)
@@ -132,6 +156,7 @@ func TestDefaultsRefuse(t *testing.T) {
 		"negative count":              func(c *Config) { c.SegmentCount = -1 },
 		"count of one":                func(c *Config) { c.SegmentCount = 1 },
 		"negative age":                func(c *Config) { c.MaxAge = -1 },
+		"kept and too old":            func(c *Config) { c.MaxAge, c.KeepAtLeast.Time = time.Hour, 2*time.Hour },
 		"sync too often":              func(c *Config) { c.Sync = time.Millisecond },
 		"bad name":                    func(c *Config) { c.Name = "a/b" },
 		"no extension":                func(c *Config) { c.Ext = "" },

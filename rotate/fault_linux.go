@@ -33,6 +33,7 @@ func (b *back) end(seg *segment, buf *buffer, err error) {
 	case errors.Is(err, unix.EFBIG) && b.cfg.File != "":
 		b.fatal.set(fmt.Errorf("%s: %w: raise the limit (ulimit -f), or give -C to write a set of smaller files", b.cfg.path(b.cfg.File), err))
 		return
+	case errors.Is(err, errKept): // stopAt says it
 	case isFull(err):
 		b.complain(seg, "no room: packets are dropped, and counted, until there is; free some room or lower --disk-budget and --keep-free", err)
 	case errors.Is(err, unix.EFBIG):
@@ -46,6 +47,7 @@ func (b *back) end(seg *segment, buf *buffer, err error) {
 	}
 	b.failing = true
 	b.full.Store(isFull(err))
+	b.stopAt(err)
 	b.retry.Stop()
 	b.retryAfter = 0
 	if seg.out == nil {
@@ -157,6 +159,16 @@ func (b *back) boundary(buf *buffer, n int) (pos int64, packets int) {
 	return buf.off + int64(buf.head+whole), packets + buf.headPackets
 }
 
+// stopAt notes whether nothing is written for the sake of Config.KeepAtLeast, and says it.
+func (b *back) stopAt(err error) {
+	kept := errors.Is(err, errKept)
+	if kept && !b.kept {
+		b.cfg.Log.Error("the disk or the budget is full, and what is left of the set is kept by --keep-at-least: packets are dropped, and counted, until there is room; free some",
+			"path", b.cfg.Dir, "free", Size(b.free), "set", Size(b.set.bytes()))
+	}
+	b.kept = kept
+}
+
 func (b *back) pause() {
 	b.paused.Store(true)
 	b.house.Reset(b.interval())
@@ -165,7 +177,12 @@ func (b *back) pause() {
 
 // resume lets the front try again, if there is room.
 func (b *back) resume() {
-	if !b.paused.Load() || b.fatal.get() != nil || b.makeRoom(b.margin(), trailerRoom) != nil {
+	if !b.paused.Load() || b.fatal.get() != nil {
+		return
+	}
+	err := b.makeRoom(b.margin(), trailerRoom)
+	b.stopAt(err)
+	if err != nil {
 		return
 	}
 	b.paused.Store(false)

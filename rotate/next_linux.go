@@ -73,10 +73,10 @@ func (b *back) makeNext(start time.Time) (*next, error) {
 		if !isFull(err) {
 			return nil, err
 		}
-		if roomErr := b.makeRoomBy(1); roomErr != nil { // file systems have room for so many names
+		if roomErr := b.makeRoomBy(1, err); roomErr != nil {
 			return nil, errors.Join(roomErr, err)
 		}
-		// What is deleted while it waits to be synced keeps its inode until it is closed.
+		// What is deleted while it waits to be synced keeps its blocks until it is closed.
 		b.syncer.settle()
 	}
 }

@@ -33,11 +33,15 @@ func (b *back) prepare() error {
 		if b.set, err = openSet(b.dir, b.cfg, &b.machine); err != nil {
 			return err
 		}
+		b.began = free + b.set.bytes()
 	}
 	if err := b.dir.share(b.cfg); err != nil {
 		return err
 	}
 	err = b.makeRoom(b.margin(), trailerRoom)
+	if errors.Is(err, errKept) {
+		return b.tooMuchKept(err)
+	}
 	if !errors.Is(err, errNoRoom) {
 		return err
 	}
@@ -50,6 +54,10 @@ func (b *back) prepare() error {
 
 func (b *back) tooFull(total, free int64) error {
 	return fmt.Errorf("%s: the disk is full: %s of %s are free, and %s are to be kept free: free some room, choose another directory, or lower --keep-free", b.cfg.Dir, Size(free), Size(total), Size(b.lim.keepFree))
+}
+
+func (b *back) tooMuchKept(err error) error {
+	return fmt.Errorf("%s: %w: free some room, raise --disk-budget, choose another directory, or lower --keep-at-least", b.cfg.Dir, err)
 }
 
 // begin opens the first file and writes its header, before the goroutine runs.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,9 @@ type Preview struct {
 	// Segment, Budget and KeepFree are the bounds. Segment and Budget are 0 for one
 	// file.
 	Segment, Budget, KeepFree int64
+	// KeepAtLeast, in bytes, or KeepLast is what stays of the set though there be no room.
+	KeepAtLeast int64
+	KeepLast    time.Duration
 	// Set and SetLen are what earlier runs left, which counts into the budget.
 	Set    int64
 	SetLen int
@@ -76,6 +80,7 @@ func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 		return nil, err
 	}
 	p.Segment, p.Budget, p.KeepFree = lim.segment, lim.budget, lim.keepFree
+	p.KeepAtLeast, p.KeepLast = lim.atLeast, lim.atLeastTime
 	dir, err := openDirectory(c.Dir, c.MakeDir, c.wayMode())
 	if err != nil {
 		return nil, err
@@ -112,8 +117,12 @@ func (p *Preview) look(c *Config, dir *directory) error {
 	} else if _, err := dir.root.Lstat(c.File); !errors.Is(err, fs.ErrNotExist) {
 		return (&back{cfg: c, dir: dir}).explainFile(fs.ErrExist)
 	}
-	if p.Free+p.Set < p.KeepFree+p.Segment/16+trailerRoom {
+	need := p.KeepFree + p.Segment/16 + trailerRoom
+	if p.Free+p.Set < need {
 		return (&back{cfg: c, dir: dir, lim: bounds{keepFree: p.KeepFree}}).tooFull(p.Total, p.Free)
+	}
+	if p.Free+max(0, p.Set-p.KeepAtLeast) < need {
+		return (&back{cfg: c}).tooMuchKept(errKept)
 	}
 	return p.tryFile(c, dir)
 }

@@ -17,6 +17,9 @@ func isFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, errNoRoom)
 }
 
+// errKept says that what could go is kept by Config.KeepAtLeast.
+var errKept = fmt.Errorf("%w: the rest of the set is kept by --keep-at-least", errNoRoom)
+
 // errAllHeld says that all files that could go are held.
 var errAllHeld = errors.New("the older files are all held (netcap hold lists them)")
 
@@ -35,12 +38,31 @@ func (b *back) heldUp() bool {
 // complainOfHolds says that the bounds of the set are exceeded for the sake of what is
 // held: once, and again each hour.
 func (b *back) complainOfHolds() {
-	if now := b.boot(); b.complained == 0 || now-b.complained >= time.Hour {
-		b.complained = now
+	if b.hourly() {
 		_, held := b.set.heldFiles()
 		b.cfg.Log.Error("files on hold fill the bounds of the set: it grows beyond them, as long as keep-free allows; release holds that are no longer needed, or raise --disk-budget",
 			"held", Size(held), "budget", Size(b.lim.budget))
 	}
+}
+
+// complainOfSize says that the budget is exceeded for the sake of what is kept: the oldest file
+// is so large, of an earlier run perhaps, that less would be left. It goes when the newer ones
+// are enough.
+func (b *back) complainOfSize() {
+	if b.hourly() {
+		b.cfg.Log.Warn("without the oldest file less than --keep-at-least would be left: the set grows beyond its budget until the newer ones are enough",
+			"keep-at-least", Size(b.lim.atLeast), "set", Size(b.set.bytes()), "budget", Size(b.lim.budget))
+	}
+}
+
+// hourly is true once an hour.
+func (b *back) hourly() bool {
+	now := b.boot()
+	if b.complained != 0 && now-b.complained < time.Hour {
+		return false
+	}
+	b.complained = now
+	return true
 }
 
 // credit is what was deleted lately and doesn't show as free yet: file systems
@@ -113,6 +135,10 @@ func (b *back) makeRoom(n, spare int64) error {
 			b.complainOfHolds()
 			break
 		}
+		if errors.Is(err, errKept) && b.lim.atLeast > 0 {
+			b.complainOfSize()
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -129,8 +155,12 @@ func (b *back) makeRoom(n, spare int64) error {
 }
 
 // makeRoomBy deletes the oldest files, n bytes together, though the bounds
-// don't call for it: the file system is full nevertheless.
-func (b *back) makeRoomBy(n int64) error {
+// don't call for it: the file system is full nevertheless. Where it refuses though there is
+// room, deleting would not help, and nothing goes. A quota is of this user's files alone.
+func (b *back) makeRoomBy(n int64, refusal error) error {
+	if free := b.freeBytes(); free >= n+b.margin() && !errors.Is(refusal, unix.EDQUOT) {
+		return fmt.Errorf("%w: the file system refuses though %s are free, and nothing is deleted for that: see whether it has inodes left (df -i)", errNoRoom, Size(free))
+	}
 	if b.credit.left(b.boot(), b.freeBytes()) >= max(n, bufferSize) {
 		return fmt.Errorf("%w: what was deleted isn't free yet", errNoRoom)
 	}
@@ -184,8 +214,11 @@ func (b *back) delete(why Bound) (int64, error) {
 	if b.cfg.NoDelete && why != ByAge {
 		return 0, fmt.Errorf("%w (%s), and --no-delete is given", ErrFull, why)
 	}
+	if b.keeps(why) {
+		return 0, errKept
+	}
 	free := b.freeBytes()
-	size, err := b.set.deleteOldest(why)
+	size, err := b.set.deleteOldest(why, b.whoTakes(why, free)...)
 	if errors.Is(err, errNothingLeft) {
 		if held, _ := b.set.heldFiles(); held > 0 {
 			return 0, errors.Join(errAllHeld, b.noRoom())
@@ -198,6 +231,27 @@ func (b *back) delete(why Bound) (int64, error) {
 	b.credit.add(b.boot(), free, size)
 	b.syncer.directory()
 	return size, nil
+}
+
+// keeps reports whether Config.KeepAtLeast keeps the oldest file. Who bounds the age and the
+// number of files has said what is not wanted.
+func (b *back) keeps(why Bound) bool {
+	i := b.set.oldest()
+	if i < 0 || why == ByAge || why == ByCount {
+		return false
+	}
+	newer, since := b.set.newer(i)
+	return newer < b.lim.atLeast || since < b.lim.atLeastTime
+}
+
+// whoTakes says, for the log, of a file that is deleted because others fill the disk, what they
+// have taken of it since this run began.
+func (b *back) whoTakes(why Bound, free int64) []any {
+	if why != ByKeepFree && why != ByFullDisk {
+		return nil
+	}
+	taken := b.began - (free + b.credit.left(b.boot(), free) + b.set.bytes())
+	return []any{"free", Size(free), "keep-free", Size(b.lim.keepFree), "taken by others since the start", Size(taken)}
 }
 
 // noRoom says why there is none.

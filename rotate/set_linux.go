@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -153,9 +154,22 @@ func (s *set) age() time.Duration {
 	return s.boot() - s.files[i+1].born
 }
 
+// newer is how many bytes are in the files behind the one at an index, and how long ago the
+// first of them was begun.
+func (s *set) newer(i int) (bytes int64, since time.Duration) {
+	if i+1 >= len(s.files) {
+		return 0, 0
+	}
+	bytes = s.total
+	for _, e := range s.files[:i+1] {
+		bytes -= e.size
+	}
+	return bytes, s.boot() - s.files[i+1].born
+}
+
 // deleteOldest deletes the oldest file that isn't held and returns its size. The one
 // that is being written is never deleted: errNothingLeft. What can't be examined is passed over.
-func (s *set) deleteOldest(why Bound) (int64, error) {
+func (s *set) deleteOldest(why Bound, more ...any) (int64, error) {
 	for {
 		i := s.oldest()
 		if i < 0 {
@@ -171,7 +185,11 @@ func (s *set) deleteOldest(why Bound) (int64, error) {
 			return 0, fmt.Errorf("deleting %s: %w", filepath.Join(s.dir.path, file), err)
 		case done:
 			s.tell(e, size, why)
-			s.log.Info("deleted the oldest file", "file", file, "bytes", size, "because", why)
+			level := slog.LevelInfo
+			if why == ByKeepFree || why == ByFullDisk { // others may be the reason
+				level = slog.LevelWarn
+			}
+			s.log.Log(context.Background(), level, "deleted the oldest file", append([]any{"file", file, "bytes", size, "because", why}, more...)...)
 		default:
 			s.miss(file)
 		}

@@ -19,8 +19,14 @@ type Stats struct {
 	Budget  int64  // bound of Set in bytes, 0 if there is none
 	// KeepFree is what is to be left free on the file system, in bytes.
 	KeepFree int64
-	Free     int64 // bytes free on the file system when last looked
-	Buffers  int64 // bytes of buffers in use
+	// KeepAtLeast is what is kept of the set whatever happens, in bytes, and KeepLast of what
+	// time; both are 0 where nothing is.
+	KeepAtLeast int64
+	KeepLast    time.Duration
+	// Kept says that nothing is written for the sake of those.
+	Kept    bool
+	Free    int64 // bytes free on the file system when last looked
+	Buffers int64 // bytes of buffers in use
 	// BufferBound is how many there may be, and BufferBy what that follows from.
 	BufferBound int64
 	BufferBy    BufferBound
@@ -33,7 +39,8 @@ type Stats struct {
 
 // snapshot takes a picture of what belongs to the back.
 func (b *back) snapshot() {
-	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Free: b.free, Paused: b.paused.Load()}
+	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Free: b.free, Paused: b.paused.Load(), Kept: b.kept,
+		KeepAtLeast: b.lim.atLeast, KeepLast: b.lim.atLeastTime}
 	if b.out != nil && b.cfg.Stream == nil {
 		s.Current = b.cfg.path(b.out.name)
 	}

@@ -24,6 +24,7 @@ import (
 	"netcap/internal/daemon"
 	"netcap/internal/priority"
 	"netcap/internal/record"
+	"netcap/rotate"
 )
 
 const captureLong = `Captures packets in the foreground until it is interrupted. Without flags it
@@ -275,6 +276,9 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 		return err
 	}
 	if err := rec.Begin(); err != nil {
+		if errors.Is(err, rotate.ErrAtLeast) {
+			err = usageError{err}
+		}
 		return err
 	}
 	if err := later.begin(rec); err != nil {

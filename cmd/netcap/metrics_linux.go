@@ -46,6 +46,9 @@ var metricTexts = map[string]struct{ help, label string }{
 	"netcap_last_packet_timestamp_seconds":    {"Time of the newest packet, in seconds since the epoch.", ""},
 	"netcap_start_timestamp_seconds":          {"When the capture began, in seconds since the epoch.", ""},
 	"netcap_paused":                           {"Whether nothing is written for want of room, so that packets are dropped.", ""},
+	"netcap_paused_by_keep_at_least":          {"Whether that is since the rest of the set is kept by --keep-at-least.", ""},
+	"netcap_keep_at_least_bytes":              {"Bytes of the set that stay though there be no room.", ""},
+	"netcap_keep_at_least_seconds":            {"How old packets become at least, though there be no room.", ""},
 	"netcap_write_buffer_bytes":               {"Memory in use between ring and disk.", ""},
 	"netcap_helper_restarts_total":            {"How often another helper process went on in the place of one that ended or did not answer.", ""},
 	"netcap_log_lines_missed_total":           {"Lines that the log lacks, since it could not be written.", ""},
@@ -109,6 +112,9 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 		gauge("netcap_last_packet_timestamp_seconds", seconds(s.LastPacket))
 	}
 	gauge("netcap_paused", truth(s.Files.Paused))
+	gauge("netcap_paused_by_keep_at_least", truth(s.Files.Kept))
+	gauge("netcap_keep_at_least_bytes", float64(s.Files.KeepAtLeast))
+	gauge("netcap_keep_at_least_seconds", s.Files.KeepLast.Seconds())
 	gauge("netcap_write_buffer_bytes", float64(s.Files.Buffers))
 	counter("netcap_helper_restarts_total", m.helperRestarts())
 	counter("netcap_log_lines_missed_total", m.logMissed())

@@ -34,6 +34,7 @@ type captureOptions struct {
 	segmentCount    int
 	budget          amountValue
 	keepFree        amountValue
+	keepAtLeast     atLeastValue
 	maxAge          durationValue
 	noDelete        bool
 
@@ -94,6 +95,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.IntVarP(&o.segmentCount, "segment-count", "W", 0, "keep at most `N` files (default no bound)")
 	f.Var(&o.budget, "disk-budget", "bound of all files of the set together, earlier runs' included: `SIZE` (default 10 GB or 10% of the file system, the lesser)")
 	f.Var(&o.keepFree, "keep-free", "never leave the file system less free than `SIZE` (default 5%)")
+	f.Var(&o.keepAtLeast, "keep-at-least", "neither the budget nor a full disk deletes the last `DUR|SIZE` of the capture: it pauses instead; 0 for nothing (default a quarter of the budget or 1 GB, the lesser)")
 	f.Var(&o.maxAge, "max-age", "delete files older than `DUR` (default no bound)")
 	f.BoolVar(&o.noDelete, "no-delete", false, "stop with an error instead of deleting a file")
 
@@ -233,7 +235,7 @@ func (o *captureOptions) files(cfg *record.Config) error {
 	*f = rotate.Config{
 		Group:       f.Group,
 		SegmentSize: o.segmentSize.a, SegmentDuration: o.segmentDuration.d, SegmentCount: o.segmentCount,
-		Budget: o.budget.a, KeepFree: o.keepFree.a, MaxAge: o.maxAge.d, NoDelete: o.noDelete,
+		Budget: o.budget.a, KeepFree: o.keepFree.a, KeepAtLeast: o.keepAtLeast.a, MaxAge: o.maxAge.d, NoDelete: o.noDelete,
 		WriteBuffer: o.writeBuffer.a.Bytes, Flush: o.flush.d, Sync: o.fsync.d,
 	}
 	if o.becomes != nil {
@@ -257,6 +259,8 @@ func (o *captureOptions) files(cfg *record.Config) error {
 		return usageError{errors.New("-w - is a stream: --compress and -z are for files")}
 	case o.write != "" && o.dir != "":
 		return usageError{errors.New("-w names the directory already: leave out --dir")}
+	case o.write == "-" && !o.keepAtLeast.a.IsZero():
+		return usageError{errors.New("-w - is a stream: --keep-at-least is about the files of a set")}
 	case o.write == "-" && bounded:
 		return usageError{errors.New("-w - is a stream: -C, -G, -W, --disk-budget and --max-age can't bound it")}
 	case o.write == "-" && term.IsTerminal(int(os.Stdout.Fd())):
@@ -279,8 +283,11 @@ func (o *captureOptions) files(cfg *record.Config) error {
 	f.Dir = filepath.Dir(o.write)
 	base := filepath.Base(o.write)
 	if !bounded {
-		if o.noDelete {
+		switch {
+		case o.noDelete:
 			return usageError{errors.New("--no-delete is about the files of a set: give -C, -G, -W, --disk-budget or --max-age too")}
+		case !o.keepAtLeast.a.IsZero():
+			return usageError{errors.New("--keep-at-least is about the files of a set: give -C, -G, -W, --disk-budget or --max-age too")}
 		}
 		f.File = base
 		return nil
@@ -372,6 +379,9 @@ func statusText(now, before record.Status, interval time.Duration) string {
 	p.waiting = strings.Join(waiting, ", ")
 	if now.Files.Paused {
 		p.pausedBy = "no room on the disk: packets are dropped"
+	}
+	if now.Files.Kept {
+		p.pausedBy = "no room on the disk, and the rest is kept by --keep-at-least: packets are dropped"
 	}
 	return p.String()
 }

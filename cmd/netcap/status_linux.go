@@ -68,6 +68,11 @@ type captureStatus struct {
 	// that follows from: flag, default, memory (the machine's) or cgroup (its control group's).
 	WriteBuffer   int64              `json:"write_buffer_bytes"`
 	WriteBufferOf rotate.BufferBound `json:"write_buffer_of"`
+	// KeepAtLeast is what stays of the set though there be no room, in bytes, and KeepLast in
+	// seconds; both are 0 where nothing is. Kept says that the capture is paused for that.
+	KeepAtLeast int64   `json:"keep_at_least_bytes"`
+	KeepLast    float64 `json:"keep_at_least_seconds"`
+	Kept        bool    `json:"paused_by_keep_at_least"`
 	// Oldest is when the oldest file of the set was begun.
 	Oldest *time.Time `json:"oldest"`
 	// Retention is how long the budget lasts at this run's rate, null while nothing
@@ -90,6 +95,7 @@ func newCaptureStatus(name string, cfg *record.Config, s record.Status) captureS
 		BytesWritten: s.Files.Bytes, CurrentFile: s.Files.Current, Files: s.Files.SetLen,
 		SetBytes: s.Files.Set, BudgetBytes: s.Files.Budget, FreeBytes: s.Files.Free,
 		WriteBuffer: s.Files.BufferBound, WriteBufferOf: s.Files.BufferBy,
+		KeepAtLeast: s.Files.KeepAtLeast, KeepLast: s.Files.KeepLast.Seconds(), Kept: s.Files.Kept,
 	}
 	c.Packets.Received, c.Packets.Written = s.Received, s.Written
 	c.Packets.DroppedKernel, c.Packets.DroppedDisk = s.DroppedKernel, s.DroppedDisk
@@ -342,6 +348,14 @@ var bufferBounds = map[rotate.BufferBound]string{
 	rotate.ByCgroup:  "what the control group's limit allows",
 }
 
+// kept is what stays of the set.
+func (s *captureStatus) kept() string {
+	if s.KeepLast > 0 {
+		return time.Duration(s.KeepLast * float64(time.Second)).String()
+	}
+	return rotate.Size(s.KeepAtLeast)
+}
+
 func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	t := newTable(cmd.OutOrStdout(), "NAME", "PID", "STATE", "INTERFACES", "SINCE", "PACKETS", "DROPPED", "GAPS", "SET", "FILE")
 	for _, s := range all {
@@ -356,6 +370,10 @@ func printStatus(cmd *cobra.Command, all []captureStatus) error {
 	for _, s := range all {
 		if s.WriteBuffer > 0 { // not of an older version
 			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s has up to %s of memory for a slow disk (%s)\n", s.Name, rotate.Size(s.WriteBuffer), bufferBounds[s.WriteBufferOf])
+			err = errors.Join(err, printErr)
+		}
+		if s.Kept {
+			_, printErr := fmt.Fprintf(cmd.OutOrStdout(), "%s drops packets: the disk or the budget is full, and the last %s of it are kept by --keep-at-least: free some room (%s are free)\n", s.Name, s.kept(), rotate.Size(s.FreeBytes))
 			err = errors.Join(err, printErr)
 		}
 		for _, why := range s.FilterRefused {

@@ -34,6 +34,42 @@ func (v *amountValue) String() string {
 // Type implements pflag.Value.
 func (v *amountValue) Type() string { return "SIZE" }
 
+// atLeastValue is a flag that is a size or a duration.
+type atLeastValue struct{ a rotate.AtLeast }
+
+// Set implements pflag.Value.
+func (v *atLeastValue) Set(s string) error {
+	n, notNumber := strconv.ParseFloat(s, 64)
+	switch {
+	case notNumber == nil && n == 0:
+		v.a = rotate.AtLeast{None: true}
+		return nil
+	case notNumber == nil:
+		return fmt.Errorf("%q: a size or a time? write it as 500MB, 10%%, 12h or 7d; 0 is nothing", s)
+	}
+	if d, err := parseDuration(s); err == nil {
+		v.a = rotate.AtLeast{Time: d, None: d == 0}
+		return nil
+	}
+	size, err := rotate.ParseAmount(s, one)
+	if err != nil {
+		return fmt.Errorf("%q: neither a size nor a duration; write it as 500MB, 10%%, 12h or 7d", s)
+	}
+	v.a = rotate.AtLeast{Size: size}
+	return nil
+}
+
+// String implements pflag.Value.
+func (v *atLeastValue) String() string {
+	if v.a.IsZero() {
+		return ""
+	}
+	return v.a.String()
+}
+
+// Type implements pflag.Value.
+func (v *atLeastValue) Type() string { return "DUR|SIZE" }
+
 // durationValue is a flag that is a duration. A bare number is seconds.
 type durationValue struct {
 	d   time.Duration

@@ -190,7 +190,18 @@ func theDisk(c *Config) ([]Result, *rotate.Preview) {
 			files = "file"
 		}
 		d.Text += fmt.Sprintf("; the budget is %s, of which %s in %d %s are used", rotate.Size(p.Budget), rotate.Size(p.Set), p.SetLen, files)
-		if room := p.Free + p.Set - p.KeepFree; room < p.Budget {
+		switch {
+		case p.KeepLast > 0:
+			d.Text += fmt.Sprintf("; what was captured in the last %s is kept though there be no room", p.KeepLast)
+		case p.KeepAtLeast > 0:
+			d.Text += fmt.Sprintf("; the last %s are kept though there be no room", rotate.Size(p.KeepAtLeast))
+		}
+		room := p.Free + p.Set - p.KeepFree
+		switch {
+		case room < p.KeepAtLeast+2*p.Segment:
+			d.Verdict = Warn
+			d.Mend = fmt.Sprintf("there is room for %s only, and then the capture pauses, for the last %s are kept: free some room, or lower --keep-at-least or --keep-free", rotate.Size(p.Room()), rotate.Size(p.KeepAtLeast))
+		case room < p.Budget:
 			d.Verdict = Warn
 			d.Mend = fmt.Sprintf("there is room for %s of the budget only: free some room, or lower --disk-budget or --keep-free", rotate.Size(p.Room()))
 		}
