@@ -39,8 +39,10 @@ type Stats struct {
 
 // snapshot takes a picture of what belongs to the back.
 func (b *back) snapshot() {
-	s := Stats{Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Free: b.free, Paused: b.paused.Load(), Kept: b.kept,
-		KeepAtLeast: b.lim.atLeast, KeepLast: b.lim.atLeastTime}
+	s := Stats{
+		Budget: b.lim.budget + b.lim.beside, KeepFree: b.lim.keepFree, Free: b.free, Paused: b.paused.Load(), Kept: b.kept,
+		KeepAtLeast: b.lim.atLeast, KeepLast: b.lim.atLeastTime,
+	}
 	if b.out != nil && b.cfg.Stream == nil {
 		s.Current = b.cfg.path(b.out.name)
 	}

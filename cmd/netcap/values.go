@@ -51,7 +51,7 @@ func (v *atLeastValue) Set(s string) error {
 		v.a = rotate.AtLeast{Time: d, None: d == 0}
 		return nil
 	}
-	size, err := rotate.ParseAmount(s, one)
+	size, err := rotate.ParseAmount(s, 1)
 	if err != nil {
 		return fmt.Errorf("%q: neither a size nor a duration; write it as 500MB, 10%%, 12h or 7d", s)
 	}
