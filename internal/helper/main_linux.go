@@ -46,7 +46,6 @@ func Main(socket *os.File) error {
 		if err := w.set.take(f); err != nil {
 			return err
 		}
-		m, _, err = c.receive()
 	}
 	if err != nil || m.Setup == nil {
 		return errors.Join(errors.New("no setup came"), err)

@@ -18,8 +18,8 @@ import (
 // message is what is said on the socket (SOCK_SEQPACKET). To the process: Setup, once; Work,
 // at once or when it is its turn; then Run, Cancel, Began and End; Ping, Spare and Kill at any
 // time. From it: Log, Pong and Reading, Ran, Ready and Ended, each with an error or none, and
-// Spare with a descriptor, or with an error. Directory is what one process hands to another
-// with the descriptor of the set's directory, before all else.
+// Spare with a descriptor, or with an error. A process that another one started has its Setup
+// from that, with Directory and the descriptor of the set's directory.
 type message struct {
 	Setup  *setup `json:"setup,omitempty"`
 	Work   *work  `json:"work,omitempty"`

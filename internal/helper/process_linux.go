@@ -190,7 +190,7 @@ func (h *Helper) watch() {
 			if spare == nil {
 				select {
 				case spare = <-h.arrived: // just before
-					h.setUp(spare)
+					h.take(spare)
 				default:
 				}
 			}
@@ -208,7 +208,7 @@ func (h *Helper) watch() {
 			if spare != nil {
 				spare.giveUp()
 			}
-			h.setUp(p)
+			h.take(p)
 			if h.standBy(p); p == nil {
 				again()
 			}
@@ -235,15 +235,11 @@ func (h *Helper) standBy(p *process) {
 	h.spare = p
 }
 
-// setUp tells a spare process what it is for.
-func (h *Helper) setUp(p *process) {
-	if p == nil {
-		return
-	}
-	p.spare = true
-	go h.listen(p)
-	if err := p.conn.send(&message{Setup: h.setup}); err != nil {
-		p.giveUp()
+// take listens to a spare process.
+func (h *Helper) take(p *process) {
+	if p != nil {
+		p.spare = true
+		go h.listen(p)
 	}
 }
 

@@ -153,3 +153,23 @@ func TestLook(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(got), dir+"/last")
 }
+
+// TestSpareIsForTheSame has a capture that was broken into tell the spare process what it would
+// have it be for: that runs what the first was told at the start.
+func TestSpareIsForTheSame(t *testing.T) {
+	dir := t.TempDir()
+	h := twoProcesses(t, &Config{Command: write(t, `echo "$1" >>`+dir+`/list`)}, dir)
+	_, spare := h.processes()
+	other := write(t, "touch "+dir+"/broken")
+	require.NoError(t, spare.conn.send(&message{Setup: &setup{Command: []string{other}}}))
+	require.NoError(t, spare.conn.send(&message{Setup: &setup{Command: []string{other}}, Directory: true, Work: &work{}}))
+	require.NoError(t, syscall.Kill(h.pid(), syscall.SIGKILL))
+	path := dir + "/1"
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, h.Run(t.Context(), path))
+	require.NoError(t, h.Close(t.Context()))
+	assert.NoFileExists(t, dir+"/broken")
+	got, err := os.ReadFile(dir + "/list")
+	require.NoError(t, err)
+	assert.Equal(t, path+"\n", string(got))
+}

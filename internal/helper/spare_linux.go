@@ -10,8 +10,8 @@ import (
 )
 
 // startSpare starts another process, which can go on in the place of this one, and gives the
-// capture its socket: a confined capture can start none. What it is for the capture tells it;
-// which directory is the set's this one does.
+// capture its socket: a confined capture can start none. What it is for, and which directory is
+// the set's, this one tells it: a capture that was broken into has no say in that.
 func (w *worker) startSpare() {
 	socket, err := w.spare()
 	if err != nil {
@@ -43,7 +43,7 @@ func (w *worker) spare() (*os.File, error) {
 	}
 	dir, err := w.set.file()
 	if err == nil {
-		err = (&conn{UnixConn: ours}).sendFile(&message{Directory: true}, dir)
+		err = (&conn{UnixConn: ours}).sendFile(&message{Setup: w.setup, Directory: true}, dir)
 		err = errors.Join(err, dir.Close())
 	}
 	if err != nil {
