@@ -67,7 +67,7 @@ func (o *captureOptions) askDocker(log *daemon.Log) (end func(), err error) {
 	named := o.engine != nil
 	if !named {
 		if o.engine, err = docker.FromEnvironment(); err == nil && !o.engine.There() {
-			o.engine, err = nil, errors.New("Docker's socket isn't there")
+			o.engine, err = nil, errors.New("the socket of Docker isn't there")
 		}
 		if err != nil {
 			log.Debug("containers are not named", "because", err)
