@@ -13,7 +13,7 @@ import (
 // HandOver makes the files of a set another user's, so that a Writer that becomes that user
 // goes on, and so do later ones: segments, compressed ones too, the ledger, holds, and what
 // locks them; with owns the directory as well, which the user has to be able to write to
-// otherwise. Files of others than the caller's user, and with several names, stay. set is ""
+// otherwise. A group that has rights keeps them. Files of others than the caller's user, and with several names, stay. set is ""
 // for a single file, which is open already.
 func HandOver(dir, set string, owns bool, uid, gid int) error {
 	if set == "" {
@@ -41,10 +41,23 @@ func HandOver(dir, set string, owns bool, uid, gid int) error {
 			return err
 		}
 	}
-	if owns {
-		return d.Chown(uid, gid)
+	if !owns {
+		return nil
 	}
-	return nil
+	st, err := d.Stat()
+	if err != nil {
+		return err
+	}
+	return d.Chown(uid, groupOf(st, gid))
+}
+
+// groupOf is the group that a file gets: where its own has rights it stays that.
+func groupOf(st fs.FileInfo, gid int) int {
+	const rights = 0o070
+	if st.Mode()&rights != 0 {
+		return -1
+	}
+	return gid
 }
 
 // HandOverFile makes a single file another user's, as HandOver does those of a set.
@@ -86,7 +99,7 @@ func handOver(root *os.Root, name string, uid, gid int) error {
 	if !handedOver(st) {
 		return nil
 	}
-	if err := f.Chown(uid, gid); err != nil {
+	if err := f.Chown(uid, groupOf(st, gid)); err != nil {
 		return fmt.Errorf("handing over %s: %w", name, err)
 	}
 	return nil

@@ -121,7 +121,13 @@ func (o *captureOptions) preflight(filter []string) (*preflight.Config, error) {
 	if err := enterGroup(&cfg.Files); err != nil {
 		return nil, fmt.Errorf("--group %s: %w", o.group, err)
 	}
-	c := &preflight.Config{Config: cfg, LogFile: o.logFile, Next: o.successor(&cfg.Files), Journal: o.journal, Command: o.command()}
+	c := &preflight.Config{Config: cfg, LogFile: o.logFile, Next: o.tried(&cfg.Files)}
+	if !o.byItself {
+		c.Journal, c.Command = o.journal, o.command()
+	}
+	if o.rootFor != nil && o.systemUID != 0 && o.user == "" {
+		c.RootFor = o.rootFor.Error()
+	}
 	c.PIDFile, err = o.pidPath()
 	return c, err
 }

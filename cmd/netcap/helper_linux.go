@@ -46,7 +46,7 @@ func (o *captureOptions) startHelper(f *rotate.Config, log *daemon.Log) (*helper
 		log.Warn("the DICOM journal lacks what the snapshot length cuts off: statuses and more; leave out -s", "snapshot_length", o.snapLen)
 	}
 	return helper.Start(&helper.Config{
-		Command: o.postRotate, Journal: o.journal, User: o.becomes, Log: log.Logger,
+		Command: o.postRotate, Journal: o.journal, User: o.commandUser(), Log: log.Logger,
 		Look: func(after string) []string { return filesAfter(f, after) },
 	})
 }

@@ -60,9 +60,15 @@ type captureOptions struct {
 	logFile string
 	journal string
 	user    string
-	becomes *sandbox.User  // nil for nobody else
-	engine  *docker.Engine // that is asked; nil for none
-	group   string
+	becomes *sandbox.User // nil for nobody else
+	// byItself says that the capture becomes that user though nobody asked for it, rootFor
+	// why it stays root's though it needn't, and systemUID is the number of netcap's own user, 0
+	// for none.
+	byItself  bool
+	rootFor   error
+	systemUID int
+	engine    *docker.Engine // that is asked; nil for none
+	group     string
 	// noSandbox leaves the process all that it has.
 	noSandbox bool
 	metrics   string
@@ -122,7 +128,7 @@ func (o *captureOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`, bounded and rotated (default standard error)")
 	f.StringVar(&o.metrics, "metrics", "", "serve Prometheus metrics, and nothing else, at http://`ADDR`/metrics, such as 127.0.0.1:9104 (default not)")
 	f.StringVar(&o.journal, "dicom-journal", "", "append a JSON line to `FILE` for each DICOM association as it ends, by a process of its own that can do nothing else; bounded and rotated (default not)")
-	f.StringVarP(&o.user, "user", "Z", "", "become `USER` once all is opened; the set is handed over to that user")
+	f.StringVarP(&o.user, "user", "Z", "", "become `USER` once all is opened; the set is handed over to that user (default: root becomes netcap, if there is such a user; root doesn't)")
 	f.StringVar(&o.group, "group", "", "let the members of `GROUP` read the files, which are 0640, and a set's directory, which is 0750 (default nobody but the owner)")
 	f.BoolVar(&o.noSandbox, "no-sandbox", false, "keep capabilities, files and system calls that a capture doesn't need")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "only warnings and errors, no status and no summary")
@@ -238,8 +244,11 @@ func (o *captureOptions) files(cfg *record.Config) error {
 		Budget: o.budget.a, KeepFree: o.keepFree.a, KeepAtLeast: o.keepAtLeast.a, MaxAge: o.maxAge.d, NoDelete: o.noDelete,
 		WriteBuffer: o.writeBuffer.a.Bytes, Flush: o.flush.d, Sync: o.fsync.d,
 	}
-	if o.becomes != nil {
+	switch {
+	case o.becomes != nil:
 		f.Owner = o.becomes.UID
+	case o.systemUID != 0: // whose an earlier run's files may be
+		f.Owner = o.systemUID
 	}
 	if o.unbuffered || o.flush.set && o.flush.d == 0 {
 		f.Flush = -1

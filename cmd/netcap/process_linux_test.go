@@ -34,6 +34,8 @@ type host struct {
 	dir  string // for files
 	// what the process sees as /var/lib, /run and /var/log
 	lib, run, log string
+	// users has a passwd and a group that the process sees in /etc; "" for the machine's.
+	users string
 }
 
 func newHost(t *testing.T) *host {
@@ -66,8 +68,9 @@ func (h *host) command(args ...string) *exec.Cmd {
 
 // program is any program on the host.
 func (h *host) program(args ...string) *exec.Cmd {
-	const script = `mount --bind "$0" /var/lib && mount --bind "$1" /run && mount --bind "$2" /var/log && shift 2 && exec "$@"`
-	sh := []string{"--mount", "--propagation", "private", "sh", "-c", script, h.lib, h.run, h.log}
+	const script = `mount --bind "$0" /var/lib && mount --bind "$1" /run && mount --bind "$2" /var/log &&
+if [ -n "$3" ]; then mount --bind "$3/passwd" /etc/passwd && mount --bind "$3/group" /etc/group; fi && shift 3 && exec "$@"`
+	sh := []string{"--mount", "--propagation", "private", "sh", "-c", script, h.lib, h.run, h.log, h.users}
 	cmd := exec.Command(testenv.Program(h.t, "unshare"), append(sh, args...)...)
 	cmd.Dir = h.dir
 	return cmd

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"netcap/internal/daemon"
-	"netcap/internal/preflight"
 	"netcap/internal/printable"
 	"netcap/internal/record"
 	"netcap/internal/sandbox"
@@ -23,22 +22,6 @@ import (
 type captureSandbox struct {
 	Enforced []string `json:"enforced"`
 	Lacks    []string `json:"lacks"` // what isn't, and why
-}
-
-// lookUpUser finds the user of -Z.
-func (o *captureOptions) lookUpUser() error {
-	if o.user == "" {
-		return nil
-	}
-	if os.Geteuid() != 0 {
-		return usageError{errors.New("-Z: only root can become another user: leave it out")}
-	}
-	u, err := sandbox.LookUp(o.user)
-	if err != nil {
-		return fmt.Errorf("-Z: %w", err)
-	}
-	o.becomes = u
-	return nil
 }
 
 // lookUpGroup finds the group of --group, nil for none, which the user of -Z then has.
@@ -73,7 +56,7 @@ func enterGroup(f *rotate.Config) error {
 	return err
 }
 
-// confine hands the set over to the user of -Z, and gives up what the capture doesn't need
+// confine hands the set over to whom the capture becomes, and gives up what the capture doesn't need
 // any more: all that needs more has been done.
 func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon.Log) (captureSandbox, error) {
 	if cfg.Files.Group != nil {
@@ -85,6 +68,9 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 		if err := errors.Join(o.handOver(&cfg.Files), log.Spare(o.becomes.UID)); err != nil {
 			return captureSandbox{}, err
 		}
+	}
+	if o.rootFor != nil && o.user == "" {
+		log.Info("the capture stays root's", "because", o.rootFor)
 	}
 	if o.noSandbox && o.becomes == nil {
 		log.Warn("nothing confines the capture: --no-sandbox")
@@ -112,47 +98,6 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 	return captureSandbox{Enforced: r.Enforced, Lacks: append([]string{}, r.Lacks...)}, nil
 }
 
-// successor is the user of -Z for whom it is tried whether the set can go on; nil for nobody
-// else.
-func (o *captureOptions) successor(f *rotate.Config) *rotate.Successor {
-	u := o.becomes
-	if u == nil || f.Stream != nil {
-		return nil
-	}
-	return &rotate.Successor{
-		Name: u.Name, UID: u.UID, GID: u.GID, Do: func(try func() error) error { return sandbox.As(u, try) },
-		Owns: o.write == "", Opened: o.opened(f),
-	}
-}
-
-// opened is the directory on the way to the set that is root's, and nobody else's business:
-// only the way is opened. "" where netcap doesn't decide about that.
-func (o *captureOptions) opened(f *rotate.Config) string {
-	if o.write == "" && o.dir == "" {
-		return filepath.Dir(f.Dir)
-	}
-	return ""
-}
-
-// tryUser tries as the user of -Z what is done later, before anything is captured.
-func (o *captureOptions) tryUser(f *rotate.Config, log *daemon.Log) error {
-	next := o.successor(f)
-	if next == nil {
-		return nil
-	}
-	p, err := rotate.LookFor(f, next)
-	if err == nil {
-		err = preflight.TryUser(next, "", o.command()) // the helper opens the journal as that user
-	}
-	if err != nil {
-		return fmt.Errorf("-Z %s: %w", next.Name, err)
-	}
-	if p.Foreign != "" {
-		log.Warn("files are left alone", "because", p.Foreign)
-	}
-	return nil
-}
-
 // command is the path of the program of -z, "" for none.
 func (o *captureOptions) command() string {
 	words := strings.Fields(o.postRotate)
@@ -176,27 +121,6 @@ func (o *captureOptions) openWay(f *rotate.Config) error {
 		return nil
 	} else if err := os.Chmod(base, st.Mode().Perm()|0o011); err != nil {
 		return err
-	}
-	return nil
-}
-
-// handOver gives the user of -Z what the capture goes on writing to.
-func (o *captureOptions) handOver(f *rotate.Config) error {
-	u := o.becomes
-	if f.Stream != nil {
-		return nil
-	}
-	owns := o.write == "" // netcap made the directory, or was given it for its own
-	if err := o.openWay(f); err != nil {
-		return fmt.Errorf("-Z %s: %w", u.Name, err)
-	}
-	if f.Name == "" && f.Beside { // it will be compressed
-		if err := rotate.HandOverFile(f.Dir, f.File, u.UID, u.GID); err != nil {
-			return fmt.Errorf("-Z %s: %w", u.Name, err)
-		}
-	}
-	if err := rotate.HandOver(f.Dir, f.Name, owns, u.UID, u.GID); err != nil {
-		return fmt.Errorf("-Z %s: %w", u.Name, err)
 	}
 	return nil
 }
