@@ -100,9 +100,9 @@ func TestSoak(t *testing.T) {
 			deleted += g.Lost
 		}
 	}
-	files := filepathGlob(t, set+"/*.pcapng")
-	h.does(append([]string{"repair"}, files...)...) // what couldn't be cut back to its last whole record
-	assert.Equal(t, written, deleted+int64(capinfosPackets(t, files...)))
+	// What couldn't be cut back to its last whole record, or be removed though it is empty.
+	h.does(append([]string{"repair"}, filepathGlob(t, set+"/*.pcapng")...)...)
+	assert.Equal(t, written, deleted+int64(capinfosPackets(t, filepathGlob(t, set+"/*.pcapng")...)))
 }
 
 // said is what the capture said, on standard error and in its log.
@@ -123,12 +123,13 @@ func (s *soak) round() {
 		"hold":               s.hold,
 		"system calls fail":  s.refuse,
 		"log frozen":         s.freezeLog,
+		"helper stopped":     s.stopHelper,
 		"many questions":     func() { s.ask(10) },
 		"statistics logged":  func() { s.p.signal(syscall.SIGUSR1) },
 		"nothing in between": func() {},
 	}
 	for _, name := range []string{
-		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "system calls fail", "log frozen", "many questions", "statistics logged", "nothing in between",
+		"rotation", "stop and go", "interface down", "interface deleted", "disk full", "hold", "system calls fail", "log frozen", "helper stopped", "many questions", "statistics logged", "nothing in between",
 	} {
 		if s.random.IntN(3) == 0 && s.floods > 8 { // not always in the same order
 			continue
@@ -218,6 +219,21 @@ func (s *soak) freezeLog() {
 	s.flood(20_000)
 	s.does("rotate", "s")
 	run1(s.t, "fsfreeze", "-u", s.log.dir)
+}
+
+// stopHelper stops the helper process at work, or its spare, and kills it after a flood, if
+// another can go on: that is started later each time.
+func (s *soak) stopHelper() {
+	pids := s.helpers("s")
+	if len(pids) != 2 {
+		return
+	}
+	pid := pids[s.random.IntN(2)]
+	require.NoError(s.t, syscall.Kill(pid, syscall.SIGSTOP))
+	s.flood(20_000)
+	s.does("rotate", "s")
+	require.NoError(s.t, syscall.Kill(pid, syscall.SIGKILL))
+	s.happens["helper killed"]++
 }
 
 func (s *soak) hold() {
