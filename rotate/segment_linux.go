@@ -208,7 +208,11 @@ func (f *file) step(end int64) error {
 	for f.dropped.Load()+stepSize <= end {
 		from := f.dropped.Load()
 		const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-		if err := unix.SyncFileRange(int(f.f.Fd()), from, stepSize, flags); err != nil {
+		err := unix.SyncFileRange(int(f.f.Fd()), from, stepSize, flags)
+		if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // it isn't there, or is refused
+			err = unix.Fdatasync(int(f.f.Fd()))
+		}
+		if err != nil {
 			return os.NewSyscallError("sync_file_range", err)
 		}
 		f.drop(from + stepSize)

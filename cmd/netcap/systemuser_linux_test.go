@@ -71,7 +71,7 @@ func TestSystemUser(t *testing.T) {
 	dir := filepath.Join(h.lib, "netcap", "u")
 	files := func() []string { return filepathGlob(t, dir+"/*.pcapng") }
 
-	assert.Contains(t, run("0"), "there is no user netcap")
+	assert.Contains(t, run("0"), "there is no user called netcap")
 	ownedBy(t, 0, append(files(), dir)...)
 	shared := files()[0]
 	require.NoError(t, os.Chown(shared, 0, daemonUser))

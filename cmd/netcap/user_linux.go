@@ -41,7 +41,7 @@ func (o *captureOptions) lookUpUser() error {
 func (o *captureOptions) lookUpSystemUser() {
 	u, err := sandbox.LookUp(service.User)
 	if err != nil {
-		o.rootFor = fmt.Errorf("there is no user %s: netcap's packages and netcap service install make it", service.User)
+		o.rootFor = fmt.Errorf("there is no user called %s, whom the packages and netcap service install make", service.User)
 		return
 	}
 	o.becomes, o.byItself, o.systemUID = u, true, u.UID

@@ -2,6 +2,7 @@ package input
 
 import (
 	"slices"
+	"strings"
 
 	"netcap/pcapfile"
 )
@@ -41,6 +42,13 @@ type kept struct {
 
 // size is what it takes, about.
 func (k *kept) size() int64 { return int64(cap(k.data)) + 256 }
+
+// ofSeveral reports whether a packet of f is one of several rings' of netcap's: in others'
+// files the order is theirs.
+func ofSeveral(f *File, p *pcapfile.Packet) bool {
+	_, ok := p.Queue()
+	return ok && strings.HasPrefix(f.Section().Application, "netcap ")
+}
 
 // next returns the next packet of f. It is valid until the next one is asked for.
 func (o *order) next(f *File) (*pcapfile.Packet, error) {

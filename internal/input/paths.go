@@ -242,7 +242,7 @@ func firstTime(e *entry, w *Windows) (ns int64, ok bool) {
 		return 0, false
 	}
 	ns = pcapfile.UnixNano(p.Time)
-	if _, ok := p.Queue(); ok {
+	if ofSeveral(f, p) {
 		ns -= orderSpan
 	}
 	return ns, true

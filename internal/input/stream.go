@@ -35,8 +35,8 @@ type Config struct {
 // A Stream delivers the packets of files in the order of their times, as mergecap does:
 // of the packets that are next in each file, the earliest. One without a time follows the
 // one before it in its file, and a file without times keeps its place among the others.
-// Packets that say by epb_queue which of several rings they came by are put in order within
-// their file too, as far as they are at most 10 seconds and 64 MiB apart in it, unless it
+// Packets of netcap's files that say by epb_queue which of several rings they came by are put
+// in order within their file too, as far as they are at most 10 seconds and 64 MiB apart in it, unless it
 // is followed or no regular file.
 //
 // Of many files those are open whose turn it is: it comes with the time in their name, if
@@ -204,10 +204,7 @@ func openCompressed(path string, w *Windows) (*File, error) {
 // follow, as those of several rings are; if so it is held back. What comes out of a pipe, or
 // is still being written, may have to wait for ever for what follows.
 func (s *Stream) hold(e *entry, p *pcapfile.Packet) bool {
-	if !e.regular || s.follow != nil {
-		return false
-	}
-	if _, ok := p.Queue(); !ok {
+	if !e.regular || s.follow != nil || !ofSeveral(e.file, p) {
 		return false
 	}
 	e.order = &order{held: &s.held}

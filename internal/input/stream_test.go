@@ -517,7 +517,7 @@ type ringPacket struct {
 }
 
 func ringsFile(blocks [][]ringPacket) []byte {
-	b := pcapfile.AppendSection(nil, &pcapfile.Section{})
+	b := pcapfile.AppendSection(nil, &pcapfile.Section{Application: "netcap test"})
 	for _, name := range []string{"a", "b"} {
 		b = pcapfile.AppendInterface(b, &pcapfile.Interface{Name: name, LinkType: pcapfile.LinkTypeEthernet, FCSLen: -1})
 	}
@@ -642,7 +642,7 @@ func contentsOf(t *testing.T, next func() (*pcapfile.Packet, error)) (all []stri
 // TestReorderedHolds has rings that are far apart in a file: more isn't held back than there
 // may be, and each packet is told once.
 func TestReorderedHolds(t *testing.T) {
-	b := pcapfile.AppendSection(nil, &pcapfile.Section{})
+	b := pcapfile.AppendSection(nil, &pcapfile.Section{Application: "netcap test"})
 	b = pcapfile.AppendInterface(b, &pcapfile.Interface{LinkType: pcapfile.LinkTypeEthernet, FCSLen: -1})
 	const n, size = 10_000, 20_000
 	for i := range n {

@@ -18,5 +18,5 @@ var (
 	olderFcntl = []uint32{unix.SYS_FCNTL64}
 	mmapCalls  = []uint32{unix.SYS_MMAP2}
 	statCalls  = []uint32{unix.SYS_FSTATAT64, unix.SYS_STAT64, unix.SYS_LSTAT64}
-	olderFiles = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64_64, unix.SYS_STATFS64, unix.SYS_FSTATFS64, unix.SYS_FTRUNCATE64}
+	olderFiles = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64_64, unix.SYS_SYNC_FILE_RANGE, unix.SYS_STATFS64, unix.SYS_FSTATFS64, unix.SYS_FTRUNCATE64}
 )

@@ -13,5 +13,5 @@ var (
 	olderFcntl   = []uint32{}
 	mmapCalls    = []uint32{unix.SYS_MMAP}
 	statCalls    = []uint32{unix.SYS_NEWFSTATAT}
-	olderFiles   = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64}
+	olderFiles   = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64, unix.SYS_SYNC_FILE_RANGE}
 )

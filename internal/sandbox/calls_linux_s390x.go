@@ -14,5 +14,5 @@ var (
 	olderFcntl   = []uint32{}
 	mmapCalls    = []uint32{}
 	statCalls    = []uint32{unix.SYS_NEWFSTATAT}
-	olderFiles   = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64}
+	olderFiles   = []uint32{unix.SYS_RENAMEAT, unix.SYS_FADVISE64, unix.SYS_SYNC_FILE_RANGE}
 )
