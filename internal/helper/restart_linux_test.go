@@ -45,6 +45,20 @@ func awaitSpare(t *testing.T, h *Helper) (pid int) {
 	return pid
 }
 
+// stopped says that every thread of a process is.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	require.NoError(t, err)
+	for _, thread := range threads {
+		b, _ := os.ReadFile(thread) // it may have ended
+		if !strings.Contains(string(b), ") T ") { // proc_pid_stat(5)
+			return false
+		}
+	}
+	return len(threads) > 0
+}
+
 // TestReplaced has processes of the helper end, or not answer, one after the other, in the
 // midst of the command: each time it is run again, by another.
 func TestReplaced(t *testing.T) {
@@ -138,6 +152,7 @@ func TestLook(t *testing.T) {
 		return []string{dir + "/last"}
 	}}, dir)
 	require.NoError(t, syscall.Kill(h.pid(), syscall.SIGSTOP))
+	require.Eventually(t, func() bool { return stopped(t, h.pid()) }, 30*time.Second, time.Millisecond)
 	for n := range mostBegun + 10 {
 		h.Began(fmt.Sprintf("%s/x%d", dir, n)) // none is there
 	}
