@@ -51,7 +51,7 @@ func stopped(t *testing.T, pid int) bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	require.NoError(t, err)
 	for _, thread := range threads {
-		b, _ := os.ReadFile(thread) // it may have ended
+		b, _ := os.ReadFile(thread)               // it may have ended
 		if !strings.Contains(string(b), ") T ") { // proc_pid_stat(5)
 			return false
 		}
