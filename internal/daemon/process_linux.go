@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,11 +18,14 @@ import (
 // ErrNotRunning is what Find returns where no process has the lock.
 var ErrNotRunning = errors.New("no such capture is running")
 
-// Process is a running process that was found by its PID file. It can't come to
-// mean another one: a descriptor holds it, and not the number.
+// Process is a running process that was found by its PID file. It can't come to mean another
+// one: a descriptor holds it, and not the number. Linux before 5.3 has no such descriptors, and
+// a container's seccomp filter may refuse them: there the number counts only as long as the
+// process behind it began when this one did.
 type Process struct {
-	PID  int
-	file *os.File // the process, pidfd_open(2)
+	PID   int
+	file  *os.File // the process, pidfd_open(2); nil where that can't be had
+	began string   // when it began, in clock ticks since boot, where there is no file
 }
 
 // Find returns the process that has a PID file locked, whatever the file says of
@@ -43,14 +47,20 @@ func find(path string) (p *Process, again bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	p = &Process{PID: pid}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
+	switch {
+	case errors.Is(err, unix.ESRCH):
 		return nil, true, nil
-	}
-	if err != nil {
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
+		if p.began = beginningOf(pid); p.began == "" {
+			return nil, true, nil
+		}
+	case err != nil:
 		return nil, false, fmt.Errorf("process %d: %w", pid, os.NewSyscallError("pidfd_open", err))
+	default:
+		p.file = os.NewFile(uintptr(fd), "pidfd")
 	}
-	p = &Process{PID: pid, file: os.NewFile(uintptr(fd), "pidfd")}
 	if now, err := lockedBy(path); err != nil || now != pid {
 		return nil, true, p.Close()
 	}
@@ -90,6 +100,12 @@ func lockedBy(path string) (pid int, err error) {
 	return int(lock.Pid), nil
 }
 
+// IsLocked reports whether a process has a PID file locked, as far as that can be seen.
+func IsLocked(path string) bool {
+	_, err := lockedBy(path)
+	return err == nil
+}
+
 // FindAll returns the paths of the PID files in a directory that processes have
 // locked. A directory that isn't there has none.
 func FindAll(dir string) ([]string, error) {
@@ -106,7 +122,7 @@ func FindAll(dir string) ([]string, error) {
 		if !strings.HasSuffix(e.Name(), pidSuffix) || !e.Type().IsRegular() {
 			continue
 		}
-		if _, err := lockedBy(path); err == nil {
+		if IsLocked(path) {
 			running = append(running, path)
 		}
 	}
@@ -115,25 +131,50 @@ func FindAll(dir string) ([]string, error) {
 
 const pidSuffix = ".pid"
 
+// beginningOf is when a process began, "" if there is none, or it has ended and nobody took note.
+func beginningOf(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// proc_pid_stat(5): a name in parentheses may hold anything, and is the second of them.
+	const state, starttime = 3, 22
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(fields) <= starttime-state || fields[0] == "Z" || fields[0] == "X" {
+		return ""
+	}
+	return fields[starttime-state]
+}
+
+// ended reports whether a process without a descriptor has ended.
+func (p *Process) ended() bool { return beginningOf(p.PID) != p.began }
+
 // Signal sends a signal.
-func (p *Process) Signal(s unix.Signal) error {
-	err := unix.PidfdSendSignal(int(p.file.Fd()), s, nil, 0)
+func (p *Process) Signal(s unix.Signal) (err error) {
+	call := "pidfd_send_signal"
+	switch {
+	case p.file != nil:
+		err = unix.PidfdSendSignal(int(p.file.Fd()), s, nil, 0)
+	case p.ended():
+		return ErrNotRunning
+	default:
+		call, err = "kill", unix.Kill(p.PID, s)
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return ErrNotRunning
 	}
-	return os.NewSyscallError("pidfd_send_signal", err)
+	return os.NewSyscallError(call, err)
 }
 
 // Wait returns when the process has ended, or with the error of ctx.
 func (p *Process) Wait(ctx context.Context) error {
 	const slice = 100 // ms
 	for {
-		fds := []unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, slice)
+		over, err := p.poll(slice)
 		switch {
-		case err != nil && !errors.Is(err, unix.EINTR):
-			return os.NewSyscallError("poll", err)
-		case n > 0:
+		case err != nil:
+			return err
+		case over:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -141,5 +182,26 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
+// poll waits for some milliseconds, and reports whether the process has ended.
+func (p *Process) poll(ms int) (over bool, err error) {
+	if p.file == nil {
+		if p.ended() {
+			return true, nil
+		}
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+		return false, nil
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}}, ms)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return false, os.NewSyscallError("poll", err)
+	}
+	return n > 0, nil
+}
+
 // Close lets go of the process, which goes on.
-func (p *Process) Close() error { return p.file.Close() }
+func (p *Process) Close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
