@@ -61,11 +61,9 @@ func Confine(c *Config) (*Result, error) {
 	if c.Open {
 		r.Lacks = append(r.Lacks, "Landlock and seccomp are off: --no-sandbox")
 	} else {
-		lack, err := restrictFiles(c.Write, c.Remove, nil)
-		if err != nil {
+		if err := restrictFiles(r, c.Write, c.Remove, nil); err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
-		r.add("Landlock", lack)
 	}
 	if err := dropPrivileges(c.User, keep); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
@@ -106,15 +104,14 @@ func foreign(dir string) bool {
 // An error is what should have worked: the process is to end then.
 func Connect(dir string) (*Result, error) {
 	r := &Result{}
-	lack, err := restrictFiles(nil, nil, []string{dir})
-	if err != nil {
+	if err := restrictFiles(r, nil, nil, []string{dir}); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	r.add("Landlock", lack)
 	if err := dropPrivileges(nil, 1<<unix.CAP_DAC_OVERRIDE); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	if lack, err = allowCalls(connectCalls()); err != nil {
+	lack, err := allowCalls(connectCalls())
+	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r.add("seccomp", lack)
@@ -150,12 +147,11 @@ func Isolate() (*Result, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r := &Result{Enforced: []string{"no_new_privs", "no capabilities"}}
-	lack, err := restrictFiles(nil, nil, nil)
-	if err != nil {
+	if err := restrictFiles(r, nil, nil, nil); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	r.add("Landlock", lack)
-	if lack, err = allowCalls(readerCalls()); err != nil {
+	lack, err := allowCalls(readerCalls())
+	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	r.add("seccomp", lack)
