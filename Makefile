@@ -1,4 +1,5 @@
 # make         builds ./netcap, one static binary
+# make check   what shows in less than a minute that a change isn't wrong; needs no root
 # make test    all checks and tests that this machine can run, and what it can't
 # make fuzz    runs each fuzz target for FUZZTIME (30s, a quarter of an hour in all)
 # make cross   builds dist/netcap-linux-ARCH for every architecture, and vets for each
@@ -13,10 +14,13 @@
 # how long make soak takes
 SOAK ?= 10m
 
-.PHONY: build test fuzz soak cross packages bench bench-read bench-dicom bench-filter clean
+.PHONY: build check test fuzz soak cross packages bench bench-read bench-dicom bench-filter clean
 
 build:
 	scripts/build netcap
+
+check:
+	scripts/check
 
 test:
 	scripts/test

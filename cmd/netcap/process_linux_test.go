@@ -39,6 +39,8 @@ type host struct {
 }
 
 func newHost(t *testing.T) *host {
+	t.Helper()
+	testenv.Netcap(t)
 	h := &host{t: t, net: testenv.NewNamespace(t), peer: testenv.NewNamespace(t)}
 	testenv.NewVeth(t, h.peer, h.net, "g0", "c0")
 	h.makeDirs()

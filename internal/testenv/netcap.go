@@ -17,9 +17,13 @@ var netcap struct {
 
 // Netcap builds the program once a test process, as a release is built, and
 // returns its path. Every user may execute it. It is removed after the
-// process has ended.
+// process has ended. Under the race detector the test is skipped: the program that is released,
+// without cgo, can't have it, and nothing else of such a test could race.
 func Netcap(t testing.TB) string {
 	t.Helper()
+	if underRace {
+		t.Skip("it runs the program that is released, which the race detector isn't in")
+	}
 	root := repository(t)
 	netcap.build.Do(func() {
 		netcap.path, netcap.err = buildNetcap(root)
