@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"netcap/internal/fileset"
 )
 
 // Bounds and defaults, in bytes.
@@ -287,15 +289,15 @@ func (c *Config) withDefaults() (Config, error) {
 	if out.Name == "" {
 		return out, nil
 	}
-	if err := CheckName(out.Name); err != nil {
+	if err := fileset.CheckName(out.Name); err != nil {
 		return out, err
 	}
-	if err := checkExt(out.Ext); err != nil {
+	if err := fileset.CheckExt(out.Ext); err != nil {
 		return out, err
 	}
 	// A set must know its own files again.
-	first := fileName{set: out.Name, start: out.Now(), seq: 1, ext: out.Ext}.String()
-	if n, ok := parseName(first); !ok || n.set != out.Name || n.ext != out.Ext {
+	first := fileset.File{Set: out.Name, Start: out.Now(), Seq: 1, Ext: out.Ext}.String()
+	if n, ok := fileset.Parse(first); !ok || n.Set != out.Name || n.Ext != out.Ext {
 		return out, fmt.Errorf("extension %q: looks like part of a file's name", out.Ext)
 	}
 	return out, nil

@@ -135,7 +135,7 @@ func usageOf(path string) (total, free int64, err error) {
 // create makes a file that didn't exist. Even a link, a FIFO or a directory of
 // that name is an error, fs.ErrExist.
 func (d *directory) create(name string) (*os.File, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, d.mode)
+	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_LARGEFILE, d.mode)
 }
 
 // explainDir says of a refusal who is refused what, and what to do.

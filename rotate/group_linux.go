@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // Modes of files that nobody but their owner reads, and of those that a group may.
@@ -81,7 +83,7 @@ func (d *directory) share(c *Config) error {
 }
 
 func (d *directory) shareFile(name string, gid int) error {
-	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := d.root.OpenFile(name, os.O_RDONLY|unix.O_LARGEFILE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
 		return nil
 	}
@@ -98,7 +100,7 @@ func (d *directory) shareFile(name string, gid int) error {
 
 // setMode is the mode of a set's files: that of its lock says who may read the set.
 func setMode(root *os.Root, set string) fs.FileMode {
-	st, err := root.Lstat(lockName(set))
+	st, err := root.Lstat(fileset.Lock(set))
 	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o040 == 0 {
 		return privateMode
 	}
@@ -111,7 +113,7 @@ func likeSet(root *os.Root, set string, f *os.File) error {
 	if setMode(root, set) != sharedMode {
 		return nil
 	}
-	lock, err := root.Lstat(lockName(set))
+	lock, err := root.Lstat(fileset.Lock(set))
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // HandOver makes the files of a set another user's, so that a Writer that becomes that user
@@ -72,19 +74,12 @@ func HandOverFile(dir, file string, uid, gid int) error {
 
 // ofSet reports whether a file of that name belongs to a set.
 func ofSet(set, name string) bool {
-	switch name {
-	case set + ".ledger", holdsName(set), lockName(set), holdsLock(set):
-		return true
-	}
-	for _, compressed := range compressedExts {
-		name = strings.TrimSuffix(name, compressed)
-	}
-	other, _, _, _, ok := ParseName(name)
-	return ok && other == set
+	f, ok := fileset.Parse(name)
+	return ok && f.Set == set || slices.Contains(fileset.Beside(set), name)
 }
 
 func handOver(root *os.Root, name string, uid, gid int) error {
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_LARGEFILE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || damaged(err) { // the Writer passes over what is damaged, and says so
 		return nil
 	}

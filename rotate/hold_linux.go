@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
+	"netcap/internal/ownfile"
 )
 
 // The holds of the set NAME are in the file NAME.holds beside its files: JSON, never
 // changed but replaced as a whole, under the lock of another file.
-func holdsName(set string) string    { return set + ".holds" }
-func holdsLock(set string) string    { return "." + set + ".holds.lock" }
-func holdsNew(set string) string     { return "." + set + ".holds.new" }
-func holdsPath(d, set string) string { return filepath.Join(d, holdsName(set)) }
+func holdsPath(d, set string) string { return filepath.Join(d, fileset.Holds(set)) }
 
 // Holds returns the holds of a set in a directory, in the order in which they were
 // made.
@@ -59,7 +59,7 @@ func Release(dir, set string, id int) (hold Hold, err error) {
 }
 
 func changeHolds(dir, set string, change func(*holds) error) error {
-	if err := CheckName(set); err != nil {
+	if err := fileset.CheckName(set); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(dir)
@@ -87,8 +87,8 @@ func changeHolds(dir, set string, change func(*holds) error) error {
 
 // lockHolds waits for whoever changes the holds at this moment.
 func lockHolds(root *os.Root, dir, set string) (*os.File, error) {
-	path := filepath.Join(dir, holdsLock(set))
-	f, err := root.OpenFile(holdsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, setMode(root, set))
+	path := filepath.Join(dir, fileset.HoldsLock(set))
+	f, err := root.OpenFile(fileset.HoldsLock(set), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, setMode(root, set))
 	if err != nil {
 		return nil, explainDir(dir, err)
 	}
@@ -142,36 +142,14 @@ func writeHolds(root *os.Root, set string, h *holds) error {
 	if err != nil {
 		return err
 	}
-	if st, err := root.Lstat(holdsNew(set)); err == nil { // who was killed left it
-		if !oursOrOwners(root, st) {
-			return fmt.Errorf("%s: %w", holdsNew(set), errNotOurs)
-		}
-		if err := root.Remove(holdsNew(set)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	f, err := root.OpenFile(holdsNew(set), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, setMode(root, set))
+	f, err := (&ownfile.Replacement{
+		Name: fileset.Holds(set), Content: append(b, '\n'), Mode: setMode(root, set), Ours: oursOrOwners,
+		Give: func(f *os.File) error { return errors.Join(giveToOwner(root, f), likeSet(root, set, f)) },
+	}).Replace(root)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil {
-		err = errors.Join(giveToOwner(root, f), likeSet(root, set, f))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = root.Rename(holdsNew(set), holdsName(set))
-	}
-	if err != nil {
-		return errors.Join(err, root.Remove(holdsNew(set)))
-	}
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join((&directory{file: dir}).sync(), dir.Close())
+	return f.Close()
 }
 
 // giveToOwner gives a file of root's to whom its directory belongs to.
@@ -208,7 +186,7 @@ func readHolds(root *os.Root, dir, set string) (*holds, holdsState, error) {
 	fail := func(err error) (*holds, holdsState, error) {
 		return nil, state, fmt.Errorf("holds %s: %w", holdsPath(dir, set), err)
 	}
-	f, err := root.OpenFile(holdsName(set), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := root.OpenFile(fileset.Holds(set), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, state, nil
 	}
@@ -249,7 +227,7 @@ func stateOf(st fs.FileInfo) holdsState {
 // refreshHolds reads the holds if they have changed. Where they can't be read all
 // files are held: nothing that may be evidence is deleted for that.
 func (s *set) refreshHolds() {
-	st, err := s.dir.root.Lstat(holdsName(s.name))
+	st, err := s.dir.root.Lstat(fileset.Holds(s.name))
 	var state holdsState
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -285,9 +263,9 @@ func (s *set) held(i int) bool {
 	}
 	var end time.Time
 	if i+1 < len(s.files) {
-		end = s.files[i+1].name.start.Add(time.Second) // names are exact to the second
+		end = s.files[i+1].name.Start.Add(time.Second) // names are exact to the second
 	}
-	return s.holds.covers(s.files[i].name.start, end)
+	return s.holds.covers(s.files[i].name.Start, end)
 }
 
 // oldest is the index of the oldest file that may be deleted, -1 if there is none.

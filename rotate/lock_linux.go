@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // shareDir locks the directory, for this set alone or with others that share it
@@ -34,7 +36,7 @@ func (s *set) shareDir(alone bool) error {
 }
 
 // ErrLocked is what Open returns where another process writes the same set.
-var ErrLocked = errors.New("another netcap is writing this set")
+var ErrLocked = fileset.ErrLocked
 
 // takeLock locks a file beside the set's. The lock counts only if the file
 // still has its name once it is locked: somebody may have removed it after it
@@ -128,9 +130,7 @@ func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 	return f, false, err
 }
 
-func (s *set) lockName() string { return lockName(s.name) }
-
-func lockName(set string) string { return "." + set + ".lock" }
+func (s *set) lockName() string { return fileset.Lock(s.name) }
 
 func (s *set) close() error {
 	s.endLook()

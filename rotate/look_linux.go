@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // view is what a directory was seen to have of a set.
@@ -26,7 +28,7 @@ type view struct {
 }
 
 type found struct {
-	name fileName
+	name fileset.File
 	size int64
 }
 
@@ -69,8 +71,8 @@ var errStopped = errors.New("stopped")
 
 // examine enters a file into a listing if it is the set's.
 func (s *set) examine(l *view, file string) {
-	name, ok := parseName(file)
-	if !ok || name.set != s.name || !isCapture(name.ext, s.ext) {
+	name, ok := fileset.Parse(file)
+	if !ok || name.Set != s.name || !name.IsCapture(s.ext) {
 		return
 	}
 	st, err := s.lstat(s.dir, file)
@@ -91,18 +93,18 @@ func (s *set) examine(l *view, file string) {
 type watch struct {
 	stop    atomic.Bool
 	done    chan *view
-	touched map[key]bool // files that were begun, written or removed meanwhile
+	touched map[fileset.Key]bool // files that were begun, written or removed meanwhile
 }
 
 // startLook has a goroutine look at the directory: that may take long, and nothing waits for it.
 // pending is the name of a file that was made and isn't the set's yet, "" for none.
 func (s *set) startLook(pending string) {
-	w := &watch{done: make(chan *view, 1), touched: make(map[key]bool)}
+	w := &watch{done: make(chan *view, 1), touched: make(map[fileset.Key]bool)}
 	s.watch = w
 	if s.current >= 0 {
 		s.touch(s.files[s.current].name)
 	}
-	if name, ok := parseName(pending); ok {
+	if name, ok := fileset.Parse(pending); ok {
 		s.touch(name)
 	}
 	go func() { w.done <- s.look(&w.stop) }()
@@ -117,9 +119,9 @@ func (s *set) looked() <-chan *view {
 }
 
 // touch notes that a listing is out of date about a file.
-func (s *set) touch(name fileName) {
+func (s *set) touch(name fileset.File) {
 	if s.watch != nil {
-		s.watch.touched[name.key()] = true
+		s.watch.touched[name.Key()] = true
 	}
 }
 
@@ -140,7 +142,7 @@ func (s *set) endLook() {
 // takeOver brings the list of files up to date with what was seen: files that others removed or
 // changed, and those of earlier runs.
 func (s *set) takeOver(l *view) {
-	touched := map[key]bool{}
+	touched := map[fileset.Key]bool{}
 	if s.watch != nil {
 		touched = s.watch.touched
 	}
@@ -154,18 +156,18 @@ func (s *set) takeOver(l *view) {
 	}
 	s.blind = false
 	s.hide(l)
-	known := make(map[key]int, len(s.files))
+	known := make(map[fileset.Key]int, len(s.files))
 	for i := range s.files {
-		known[s.files[i].name.key()] = i
+		known[s.files[i].name.Key()] = i
 	}
 	files := make([]entry, 0, len(s.files)+1)
 	for _, f := range l.files {
-		k := f.name.key()
+		k := f.name.Key()
 		if touched[k] {
 			continue
 		}
-		s.last = max(s.last, f.name.seq)
-		e := entry{born: s.origin - s.wall.Sub(f.name.start), start: f.name.start, packets: -1}
+		s.last = max(s.last, f.name.Seq)
+		e := entry{born: s.origin - s.wall.Sub(f.name.Start), start: f.name.Start, packets: -1}
 		if i, ok := known[k]; ok {
 			e = s.files[i]
 		}
@@ -174,7 +176,7 @@ func (s *set) takeOver(l *view) {
 		delete(known, k)
 	}
 	for i, e := range s.files {
-		k := e.name.key()
+		k := e.name.Key()
 		if j, left := known[k]; !left || i != j {
 			continue
 		}
@@ -193,12 +195,12 @@ func (s *set) takeOver(l *view) {
 
 // replace puts other files in the place of those that are known.
 func (s *set) replace(files []entry) {
-	var current fileName
+	var current fileset.File
 	if s.current >= 0 {
 		current = s.files[s.current].name
 	}
 	slices.SortFunc(files, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.name.seq, b.name.seq), a.name.start.Compare(b.name.start))
+		return cmp.Or(cmp.Compare(a.name.Seq, b.name.Seq), a.name.Start.Compare(b.name.Start))
 	})
 	s.files, s.total = files, 0
 	for i := range files {
@@ -213,8 +215,8 @@ func (s *set) replace(files []entry) {
 func (s *set) hide(l *view) {
 	first, count := "", 0
 	for file := range l.hidden {
-		if name, ok := parseName(file); ok {
-			s.last = max(s.last, name.seq)
+		if name, ok := fileset.Parse(file); ok {
+			s.last = max(s.last, name.Seq)
 		}
 		if s.hidden[file] {
 			continue

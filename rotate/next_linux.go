@@ -4,12 +4,14 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"netcap/internal/fileset"
 )
 
 // next is a file of the set that was made and that nothing is written to yet.
 type next struct {
 	f    *os.File
-	name fileName
+	name fileset.File
 }
 
 // The next file is tried again after leastRetry, then after twice as long each time.
@@ -45,7 +47,7 @@ func (b *back) openNext(seg *segment) error {
 func (b *back) takeNext(start time.Time) (*next, error) {
 	if n := b.next; n != nil {
 		b.next = nil
-		if n.name.start.Unix() == start.Unix() {
+		if n.name.Start.Unix() == start.Unix() {
 			return n, nil
 		}
 		b.discard(n)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/fileset"
 	"netcap/internal/testenv"
 )
 
@@ -237,7 +238,7 @@ func TestDamagedFiles(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, p.SetLen)
 	r = newRig(t, c, realMachine())
-	assert.True(t, Running(dir, c.Name))
+	assert.True(t, fileset.Running(dir, c.Name))
 	_, err = Open(c)
 	assert.ErrorIs(t, err, ErrLocked, "the directory's lock holds")
 	assert.Equal(t, 3, r.w.Stats().SetLen)
@@ -248,7 +249,7 @@ func TestDamagedFiles(t *testing.T) {
 		r.idle()
 	}
 	require.NoError(t, r.w.Close())
-	assert.False(t, Running(dir, c.Name))
+	assert.False(t, fileset.Running(dir, c.Name))
 	assert.Zero(t, r.w.Stats().Dropped)
 	assert.Equal(t, 4, r.w.Stats().SetLen)
 	assert.NotContains(t, log.String(), "examined", "said before")

@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // entry is a file of the set.
 type entry struct {
-	name fileName
+	name fileset.File
 	size int64
 	born time.Duration // when it was begun, by the boot clock; see set.age
 
@@ -92,13 +94,13 @@ func (s *set) ours(st fs.FileInfo) bool {
 
 // create makes the next file of the set, which begin makes the current one. A name that is
 // taken, by whatever, is passed over.
-func (s *set) create(start time.Time) (*os.File, fileName, error) {
+func (s *set) create(start time.Time) (*os.File, fileset.File, error) {
 	for range maxTaken {
 		if s.last == math.MaxUint64 {
-			return nil, fileName{}, fmt.Errorf("%s: a file of the set has the highest number there is: move it away", s.dir.path)
+			return nil, fileset.File{}, fmt.Errorf("%s: a file of the set has the highest number there is: move it away", s.dir.path)
 		}
 		s.last++
-		name := fileName{set: s.name, start: start, seq: s.last, ext: s.ext}
+		name := fileset.File{Set: s.name, Start: start, Seq: s.last, Ext: s.ext}
 		f, err := s.newFile(s.dir, name.String())
 		if errors.Is(err, fs.ErrExist) {
 			s.log.Warn("the next file's name is taken; using another", "file", filepath.Join(s.dir.path, name.String()))
@@ -106,19 +108,19 @@ func (s *set) create(start time.Time) (*os.File, fileName, error) {
 		}
 		if err != nil {
 			s.last-- // it wasn't used
-			return nil, fileName{}, explainDir(s.dir.path, err)
+			return nil, fileset.File{}, explainDir(s.dir.path, err)
 		}
 		s.touch(name)
 		return f, name, nil
 	}
-	return nil, fileName{}, fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
+	return nil, fileset.File{}, fmt.Errorf("%s: the next %d names are taken: choose a directory that only %s can write", s.dir.path, maxTaken, userName(os.Geteuid()))
 }
 
 // maxTaken is how many taken names are passed over before giving up.
 const maxTaken = 1000
 
 // begin notes that a file that create made is being written.
-func (s *set) begin(name fileName, start time.Time) {
+func (s *set) begin(name fileset.File, start time.Time) {
 	s.touch(name)
 	s.files = append(s.files, entry{name: name, born: s.boot(), start: start, packets: -1})
 	s.current = len(s.files) - 1
@@ -262,15 +264,14 @@ func (s *set) remove(e *entry) (size int64, done bool, err error) {
 
 // find returns a file, and the name that it has now: it may have been compressed since the
 // directory was looked at.
-func (s *set) find(name fileName) (fileName, fs.FileInfo, error) {
+func (s *set) find(name fileset.File) (fileset.File, fs.FileInfo, error) {
 	st, err := s.lstat(s.dir, name.String())
-	for _, suffix := range compressedExts {
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		compressed := name
-		compressed.ext += suffix
-		if now, err := s.lstat(s.dir, compressed.String()); err == nil {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return name, st, err
+	}
+	for _, variant := range fileset.Variants(name.String())[1:] {
+		compressed, ok := fileset.Parse(variant)
+		if now, err := s.lstat(s.dir, variant); ok && err == nil {
 			return compressed, now, nil
 		}
 	}

@@ -51,7 +51,7 @@ func (b *back) snapshot() {
 		s.Set, s.SetLen = b.set.bytes(), len(b.set.files)
 		_, s.Held = b.set.heldFiles()
 		if len(b.set.files) > 0 {
-			s.Oldest = b.set.files[0].name.start
+			s.Oldest = b.set.files[0].name.Start
 		}
 	case b.last != nil && b.cfg.Stream == nil:
 		s.Set, s.SetLen = b.last.base+b.last.end, 1

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // A Successor is a user whom the process of a Writer is to become, once HandOver has given
@@ -197,7 +199,7 @@ func (n *Successor) tryOld(c *Config, dir *directory) error {
 	if c.Name == "" {
 		return nil
 	}
-	for _, file := range []string{c.Name + ".ledger", holdsName(c.Name), holdsLock(c.Name), lockName(c.Name)} {
+	for _, file := range fileset.Beside(c.Name) {
 		st, err := dir.root.Lstat(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -243,8 +245,8 @@ func (s *set) foreign(c *Config) (string, error) {
 	}
 	first, count, owner := "", 0, ""
 	for _, file := range names {
-		name, ok := parseName(file)
-		if !ok || name.set != c.Name || !isCapture(name.ext, c.Ext) {
+		name, ok := fileset.Parse(file)
+		if !ok || name.Set != c.Name || !name.IsCapture(c.Ext) {
 			continue
 		}
 		st, err := s.dir.root.Lstat(file)

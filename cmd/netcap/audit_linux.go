@@ -20,10 +20,10 @@ import (
 	"golang.org/x/term"
 
 	"netcap/internal/daemon"
+	"netcap/internal/fileset"
 	"netcap/internal/ledger"
 	"netcap/internal/printable"
 	"netcap/internal/report"
-	"netcap/rotate"
 )
 
 // newAct is what this process's user does, now.
@@ -89,30 +89,35 @@ func actOf(what string, p period, filter string, packets int64, into string) led
 
 // audit enters an act into the ledgers of the sets that paths are of, where this user may, and
 // into the log of their captures, or the journal. Nobody is told where that can't be done.
-func audit(a ledger.Act, paths ...string) {
-	type place struct{ dir, set string }
-	done := make(map[place]bool)
-	for _, path := range paths {
-		for _, at := range setsOf(path) {
-			if p := (place{at[0], at[1]}); !done[p] {
-				done[p] = true
-				auditSet(a, p.dir, p.set)
+func audit(a ledger.Act, places ...report.Place) {
+	done := make(map[setAt]bool)
+	for _, p := range places {
+		for _, at := range setsOf(p) {
+			if !done[at] {
+				done[at] = true
+				auditSet(a, at.dir, at.set)
 			}
 		}
 	}
 }
 
-// setsOf are the sets in a directory, or that of a file, with their directories.
-func setsOf(path string) (all [][2]string) {
-	if name, _, _, _, ok := rotate.ParseName(strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".zst")); ok {
-		return [][2]string{{filepath.Dir(path), name}}
+// setAt is a set in a directory.
+type setAt struct{ dir, set string }
+
+// setsOf are the sets of a place: that of a file, if it is of one.
+func setsOf(p report.Place) (all []setAt) {
+	if p.Set != "" {
+		return []setAt{{p.Path, p.Set}}
 	}
-	names, err := report.SetsIn(path)
+	if dir, f, ok := fileset.ParsePath(p.Path); ok {
+		return []setAt{{dir, f.Set}}
+	}
+	names, err := fileset.Names(p.Path)
 	if err != nil {
 		return nil // no directory
 	}
 	for _, name := range names {
-		all = append(all, [2]string{path, name})
+		all = append(all, setAt{p.Path, name})
 	}
 	return all
 }
@@ -121,10 +126,10 @@ func setsOf(path string) (all [][2]string) {
 const patienceToAudit = 2 * time.Second
 
 func auditSet(a ledger.Act, dir, set string) {
-	err := rotate.Idle(dir, set, func() error { return ledger.Append(dir, set, a) })
-	if errors.Is(err, rotate.ErrLocked) {
+	err := fileset.Idle(dir, set, func() error { return ledger.Append(dir, set, a) })
+	if errors.Is(err, fileset.ErrLocked) {
 		var path string
-		if path, err = pidFileOf(set); err == nil {
+		if path, err = pidFileOfSet(dir, set); err == nil {
 			err = auditRunning(a, path)
 		}
 		if err == nil {
@@ -134,6 +139,24 @@ func auditSet(a ledger.Act, dir, set string) {
 	if journal.Enabled() {
 		_ = journal.Send(actText(a, dir, set), journal.PriInfo, map[string]string{"SYSLOG_IDENTIFIER": "netcap"})
 	}
+}
+
+// pidFileOfSet is that of the capture that writes a set.
+func pidFileOfSet(dir, set string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	all, err := remembered()
+	for _, c := range all {
+		if c.running && c.place == (report.Place{Path: abs, Set: set}) {
+			return c.pidFile, nil
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return pidFileOf(set)
 }
 
 // auditRunning tells a capture of an act.
@@ -186,27 +209,22 @@ func logAct(log *slog.Logger, a ledger.Act) {
 }
 
 // listActs prints what was done with the sets in directories.
-func listActs(cmd *cobra.Command, dirs []string, asJSON bool) error {
+func listActs(cmd *cobra.Command, places []report.Place, asJSON bool) error {
 	type actOfSet struct {
 		Set string `json:"set"`
 		ledger.Act
 	}
 	all := []actOfSet{}
-	failed := failures{cmd: cmd, of: len(dirs)}
-	for _, dir := range dirs {
-		names, err := report.SetsIn(dir)
-		if err != nil {
-			failed.add(err)
-			continue
-		}
-		for _, name := range names {
-			known, err := ledger.Read(dir, name, true, time.Now())
+	failed := failures{cmd: cmd, of: len(places)}
+	for _, p := range places {
+		for _, at := range setsOf(p) {
+			known, err := ledger.Read(at.dir, at.set, true, time.Now())
 			if err != nil {
 				failed.add(err)
 				continue
 			}
 			for _, a := range known.Acts {
-				all = append(all, actOfSet{name, a})
+				all = append(all, actOfSet{at.set, a})
 			}
 		}
 	}

@@ -285,6 +285,7 @@ func captureSaying(stderr *daemon.AsyncWriter, o *captureOptions, filter []strin
 		return err
 	}
 	defer later.abandon()
+	o.remember(&cfg.Files, pidPath, log)
 	control := &controller{name: o.name, cfg: cfg, rec: rec, end: end, later: later, log: log}
 	closeControl, err := control.serve(pidPath)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"netcap/internal/printable"
+	"netcap/internal/report"
 )
 
 // completeness is what the ledgers of sets say of a period, for commands that read their
@@ -36,9 +37,9 @@ func (c *completeness) of(what, args string) string {
 }
 
 // gapsArgs are the arguments by which netcap gaps tells of the same.
-func gapsArgs(dirs []string, p period) (args string) {
-	if len(dirs) == 1 {
-		args = " " + printable.Text(strings.TrimSuffix(dirs[0], "/")) + "/"
+func gapsArgs(places []report.Place, p period) (args string) {
+	if len(places) == 1 {
+		args = " " + asArgument(places[0].Path)
 	}
 	if !p.from.IsZero() {
 		args += " --from " + p.from.Format(time.RFC3339Nano)
@@ -48,3 +49,6 @@ func gapsArgs(dirs []string, p period) (args string) {
 	}
 	return args
 }
+
+// asArgument is a directory as an argument that can't mean a NAME.
+func asArgument(dir string) string { return printable.Text(strings.TrimSuffix(dir, "/")) + "/" }

@@ -16,9 +16,9 @@ import (
 // askLedgers asks the ledgers of sets: of those in directories, and of those that files are of.
 // What is only missing behind the time last, if that isn't zero, is left out, but files that
 // are gone.
-func askLedgers(paths []string, p period, last, now time.Time) (completeness, error) {
-	paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == "-" })
-	known, err := report.Complete(paths, p.from, p.to, now)
+func askLedgers(places []report.Place, p period, last, now time.Time) (completeness, error) {
+	places = slices.DeleteFunc(slices.Clone(places), func(p report.Place) bool { return p.Path == "-" })
+	known, err := report.Complete(places, p.from, p.to, now)
 	known.Gaps = slices.DeleteFunc(known.Gaps, func(g report.Gap) bool {
 		return g.Files == 0 && !g.Overlaps(time.Time{}, last)
 	})
@@ -41,8 +41,8 @@ func notesOn(c *report.Completeness, p period) (notes []string) {
 }
 
 // sayGone says, under a list of files, which are missing between them.
-func sayGone(w io.Writer, dirs []string) error {
-	known, err := report.Complete(dirs, time.Time{}, time.Time{}, time.Now())
+func sayGone(w io.Writer, places []report.Place) error {
+	known, err := report.Complete(places, time.Time{}, time.Time{}, time.Now())
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func sayGone(w io.Writer, dirs []string) error {
 			what = append(what, countFiles(int(missing))+" missing")
 		}
 		if len(what) > 0 {
-			if _, err := fmt.Fprintf(w, "%s: between these, %s: netcap gaps %s lists them\n", printable.Text(s.Name), strings.Join(what, " and "), printable.Text(strings.TrimSuffix(s.Dir, "/"))+"/"); err != nil {
+			if _, err := fmt.Fprintf(w, "%s: between these, %s: netcap gaps %s lists them\n", printable.Text(s.Name), strings.Join(what, " and "), asArgument(s.Dir)); err != nil {
 				return err
 			}
 		}

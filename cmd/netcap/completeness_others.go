@@ -5,11 +5,13 @@ package main
 import (
 	"io"
 	"time"
+
+	"netcap/internal/report"
 )
 
 // askLedgers knows nothing: ledgers are where captures run.
-func askLedgers([]string, period, time.Time, time.Time) (completeness, error) {
+func askLedgers([]report.Place, period, time.Time, time.Time) (completeness, error) {
 	return completeness{}, nil
 }
 
-func sayGone(io.Writer, []string) error { return nil }
+func sayGone(io.Writer, []report.Place) error { return nil }

@@ -114,24 +114,28 @@ func (o *dicomOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	from, err := sourcesOf(setsDir, args)
+	from, err := newFinder(cmd.ErrOrStderr()).sources(args)
 	if err != nil {
 		return err
 	}
 	if len(from.filter) > 0 {
-		return fmt.Errorf("%s: no such capture, file or directory", printable.Text(from.filter[0]))
+		return fmt.Errorf("%s: %w", printable.Text(from.filter[0]), errNoPlace)
 	}
-	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(from.paths)), files: make(map[*input.File]*diagnosis.File), paths: from.paths, period: p}
+	paths, err := pathsFor(from.places, o.follow)
+	if err != nil {
+		return err
+	}
+	d := &diagnosing{dicomOptions: o, reading: newReading(cmd, "", len(paths)), files: make(map[*input.File]*diagnosis.File), places: from.places, period: p}
 	d.reading.ended = func(f *input.File) {
 		delete(d.files, f)
 		d.dropped += report.Dropped(f.Reader)
 	}
 	d.stdin = inputFor(cmd.OutOrStdout(), d.stdin)
 	if o.follow {
-		return d.followed(cmd, from.paths, cfg, p)
+		return d.followed(cmd, paths, cfg, p)
 	}
 	d.analysis = diagnosis.New(cfg)
-	d.stream = input.NewStream(from.paths, d.reading.config(p))
+	d.stream = input.NewStream(paths, d.reading.config(p))
 	defer func() { err = errors.Join(err, d.stream.Close()) }()
 	done := showProgress("dicom", d.stream.Progress)
 	err = d.each(d.add, func() error { return nil })
@@ -147,7 +151,7 @@ type diagnosing struct {
 	*dicomOptions
 	*reading
 	analysis *diagnosis.Analysis
-	paths    []string
+	places   []report.Place
 	period   period
 	files    map[*input.File]*diagnosis.File // that are open
 	dropped  int64                           // packets, as the files say
@@ -161,7 +165,7 @@ func (d *diagnosing) complete(c *diagnosis.Capture) {
 	if d.period.to.IsZero() && c.To != nil {
 		last = *c.To
 	}
-	known, err := askLedgers(d.paths, d.period, last, time.Now())
+	known, err := askLedgers(d.places, d.period, last, time.Now())
 	if err != nil {
 		d.failed.add(err)
 	}

@@ -247,7 +247,7 @@ func TestDICOMRefused(t *testing.T) {
 		{"--from soon " + file, `time "soon": not understood`, 2},
 		{"--problems --json " + file, "choose one", 2},
 		{"-f " + file + " " + file, "-f follows one file", 2},
-		{"missing.pcapng", "missing.pcapng: no such capture, file or directory", 1},
+		{"missing.pcapng", "missing.pcapng: no such capture, and no such directory or file", 1},
 		{"./missing.pcapng", "./missing.pcapng", 1},
 	} {
 		_, _, err := runCommand(newDICOMCommand(), nil, strings.Fields(c.args)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/fileset"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
 	"netcap/rotate"
@@ -245,7 +246,7 @@ func TestEscapes(t *testing.T) {
 	require.NoError(t, l.Close())
 	damaged := copySet(t, set, filepath.Join(dir, "damaged"))
 	writeTestFile(t, filepath.Join(damaged, "x.holds"), []byte(escape("holds")))
-	writeTestFile(t, filepath.Join(damaged, ledger.FileName("x")), []byte(escape("ledger")))
+	writeTestFile(t, filepath.Join(damaged, fileset.Ledger("x")), []byte(escape("ledger")))
 
 	var all strings.Builder
 	for _, args := range [][]string{

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"netcap/internal/input"
 	"netcap/internal/printable"
 	"netcap/internal/priority"
-	"netcap/internal/report"
 	"netcap/internal/scrub"
 	"netcap/rotate"
 )
@@ -103,12 +101,13 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if n := cmd.ArgsLenAtDash(); n >= 0 {
 		args, dashed = args[:n], args[n:]
 	}
-	from, err := sourcesOf(setsDir, args)
+	from, err := newFinder(cmd.ErrOrStderr()).sources(args)
 	if err != nil {
 		return err
 	}
+	dirs := dirsOf(from.places)
 	from.filter = append(from.filter, dashed...)
-	if p.from.IsZero() && p.to.IsZero() && len(from.dirs) > 0 {
+	if p.from.IsZero() && p.to.IsZero() && len(dirs) > 0 {
 		return usageError{errors.New("--from is missing: since when? A whole set would be written twice to the disk")}
 	}
 	text, err := (&filterOptions{file: o.filterFile}).text(from.filter)
@@ -118,7 +117,7 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if from.all && text != "" {
 		// A name that is misspelt looks like a filter.
 		if _, err := filter.Compile(text, nil); err != nil {
-			return usageError{fmt.Errorf("%s: no such capture, file or directory; and as a filter: %w", printable.Text(args[0]), err)}
+			return usageError{fmt.Errorf("%s: %w; and as a filter: %w", printable.Text(args[0]), errNoPlace, err)}
 		}
 	}
 	_ = priority.LowerProcess() // at its own priority it does no harm either, only sooner
@@ -131,66 +130,20 @@ func (o *extractOptions) run(cmd *cobra.Command, args []string) error {
 	if o.write == "-" {
 		e.stdin = inputFor(cmd.OutOrStdout(), e.stdin)
 	}
-	e.stream = input.NewStream(from.paths, e.config(p))
+	paths, err := paths(from.places)
+	if err != nil {
+		return err
+	}
+	e.stream = input.NewStream(paths, e.config(p))
 	defer e.stream.Close()
 	if err := e.run(ctx, cmd, e.reading); err != nil {
 		return err
 	}
-	audit(actOf("extract", p, text, e.packets, o.write), slices.Collect(maps.Keys(e.files))...)
+	audit(actOf("extract", p, text, e.packets, o.write), filePlaces(slices.Collect(maps.Keys(e.files)))...)
 	if err := e.say(o.write, from, p, o.now); err != nil {
 		return err
 	}
 	return e.failed.err
-}
-
-// sources are what packets are taken from.
-type sources struct {
-	paths  []string // dirs included
-	dirs   []string // of sets
-	filter []string // the arguments behind them
-	all    bool     // sets, since none was named
-}
-
-// sourcesOf takes from the arguments those that are captures, sets and directories. Without
-// one, all sets are meant.
-func sourcesOf(setsDir func() (string, error), args []string) (s sources, err error) {
-	for n, arg := range args {
-		if arg == "-" {
-			s.paths = append(s.paths, arg)
-			continue
-		}
-		_, dirs, err := listed(setsDir, args[n:n+1])
-		if err == nil {
-			_, err = os.Stat(dirs[0])
-		}
-		if err != nil {
-			if arg != "" && (filepath.IsAbs(arg) || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")) {
-				return s, report.FileError(arg, err) // no filter begins so
-			}
-			s.filter = args[n:]
-			break
-		}
-		s.paths = append(s.paths, dirs[0])
-		if st, err := os.Stat(dirs[0]); err == nil && st.IsDir() {
-			s.dirs = append(s.dirs, dirs[0])
-		}
-	}
-	if len(s.paths) > 0 {
-		return s, nil
-	}
-	place, dirs, err := listed(setsDir, nil)
-	if err != nil {
-		return s, err
-	}
-	if len(dirs) == 0 {
-		what := ""
-		if len(s.filter) > 0 {
-			what = fmt.Sprintf("%s: no such capture, file or directory, and ", printable.Text(s.filter[0]))
-		}
-		return s, fmt.Errorf("%sno captures are in %s", what, printable.Text(place))
-	}
-	s.paths, s.dirs, s.all = dirs, dirs, true
-	return s, nil
 }
 
 // extraction is the work at hand.
@@ -236,10 +189,10 @@ func (e *extraction) say(path string, from sources, p period, now time.Time) err
 		text = "interrupted: not all of it: " + text
 		e.failed.err = errSilent
 	}
-	known, err := askLedgers(from.paths, p, time.Time{}, now)
+	known, err := askLedgers(from.places, p, time.Time{}, now)
 	if err != nil {
 		e.failed.add(err)
-	} else if known := known.of("this window", gapsArgs(from.dirs, p)); known != "" {
+	} else if known := known.of("this window", gapsArgs(dirsOf(from.places), p)); known != "" {
 		text += between + known
 	}
 	_, err = fmt.Fprintln(e.failed.cmd.ErrOrStderr(), "netcap: "+text)

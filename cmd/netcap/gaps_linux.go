@@ -15,12 +15,13 @@ func newGapsCommand() *cobra.Command {
 	var from, to string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "gaps [NAME|DIR]",
+		Use:   "gaps [NAME|DIR|FILE]",
 		Short: "Say in which intervals packets are or may be missing, and why",
 		Long: `Answers whether a capture is complete: lists every interval in which packets are or
-may be missing, of all sets in /var/lib/netcap (for a user in
-$XDG_STATE_HOME/netcap), of the one called NAME there, or of those in DIR.
+may be missing, of all sets, of that of the capture called NAME, wherever it is, of those
+in DIR, or of the time of FILE, which is of a set.
 
+` + placesHelp + `
 ` + timeHelp + `
 Without --from it is when the oldest file was begun, without --to it is now.
 
@@ -39,7 +40,7 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
   netcap gaps --from 24h --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
+				return usageError{fmt.Errorf("one name, directory or file at most: %s", cmd.UseLine())}
 			}
 			return nil
 		},
@@ -50,11 +51,11 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 			if err != nil {
 				return err
 			}
-			place, dirs, err := listed(setsDir, args)
+			where, places, err := newFinder(cmd.ErrOrStderr()).places(args)
 			if err != nil {
 				return err
 			}
-			return gaps(cmd, place, dirs, p, now, asJSON)
+			return gaps(cmd, where, places, p, now, asJSON)
 		},
 	}
 	registerPeriod(cmd.Flags(), &from, &to, "")
@@ -62,13 +63,17 @@ Exit status: 0 complete, 5 gaps, 4 what may not be read, 1 what failed otherwise
 	return cmd
 }
 
-func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Time, asJSON bool) error {
-	known, err := report.Complete(dirs, p.from, p.to, now)
+func gaps(cmd *cobra.Command, where string, places []report.Place, p period, now time.Time, asJSON bool) error {
+	known, err := report.Complete(places, p.from, p.to, now)
 	if err != nil {
 		return err
 	}
 	if len(known.Sets) == 0 {
-		return fmt.Errorf("%s: no captures there, so nothing is known", printable.Text(place))
+		what := "no captures there"
+		if len(places) == 1 && len(dirsOf(places)) == 0 {
+			what = "a file that is of no set has no ledger (netcap info FILE says what it holds)"
+		}
+		return fmt.Errorf("%s: %s, so nothing is known", printable.Text(where), what)
 	}
 	notes := notesOn(known, p)
 	for _, note := range notes {
@@ -80,7 +85,7 @@ func gaps(cmd *cobra.Command, place string, dirs []string, p period, now time.Ti
 	case len(known.Gaps) > 0:
 		t := newTable(cmd.OutOrStdout(), "FROM", "TO", "CAUSE", "LOST", "INTERFACE", "FILE")
 		for i := range known.Gaps {
-			t.row(gapRow(&known.Gaps[i], len(dirs) > 1)...)
+			t.row(gapRow(&known.Gaps[i], len(places) > 1)...)
 		}
 		err = t.flush()
 	case len(notes) == 0:

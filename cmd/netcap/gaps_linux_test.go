@@ -155,10 +155,10 @@ func TestGapsUsage(t *testing.T) {
 		stderr string
 	}{
 		{[]string{"gaps"}, 1, "netcap: /var/lib/netcap: no captures there, so nothing is known\n"},
-		{[]string{"gaps", "nosuch"}, 1, "netcap: nosuch: no such capture in /var/lib/netcap, and no such directory\n"},
+		{[]string{"gaps", "nosuch"}, 1, "netcap: nosuch: no such capture, and no such directory or file\n"},
 		{[]string{"gaps", "--from", "soon"}, 2, `netcap: --from: time "soon": not understood; write it as 15:04, 2006-01-02 15:04, RFC 3339, today, yesterday, or 15m for that long ago` + "\n"},
 		{[]string{"gaps", "--from", "2026-11-02 10:00", "--to", "2026-11-01"}, 2, "netcap: --from 2026-11-02 10:00 is not before --to 2026-11-01: that is from 2026-11-02 10:00:00 to 2026-11-01 00:00:00\n"},
-		{[]string{"gaps", "a", "b"}, 2, "netcap: one name or directory at most: netcap gaps [NAME|DIR] [flags]\n"},
+		{[]string{"gaps", "a", "b"}, 2, "netcap: one name, directory or file at most: netcap gaps [NAME|DIR|FILE] [flags]\n"},
 	} {
 		status, stdout, stderr := h.netcap(tt.args...)
 		assert.Equal(t, tt.status, status)

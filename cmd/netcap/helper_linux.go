@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +12,7 @@ import (
 	"netcap/capture"
 	"netcap/internal/daemon"
 	"netcap/internal/docker"
-	"netcap/internal/finish"
+	"netcap/internal/fileset"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
 	"netcap/rotate"
@@ -54,22 +52,20 @@ func (o *captureOptions) startHelper(f *rotate.Config, log *daemon.Log) (*helper
 // filesAfter are the paths of the set's files that were begun after one, as they were called
 // then.
 func filesAfter(f *rotate.Config, after string) (paths []string) {
-	set, _, last, _, ok := rotate.ParseName(filepath.Base(after))
-	entries, err := os.ReadDir(f.Dir)
-	if !ok || err != nil {
+	_, last, ok := fileset.ParsePath(after)
+	if !ok {
 		return nil
 	}
-	begun := make(map[uint64]string)
-	for _, e := range entries {
-		name, _, number, _, ok := rotate.ParseName(e.Name())
-		if ok && name == set && number > last {
-			begun[number] = strings.TrimSuffix(strings.TrimSuffix(e.Name(), finish.Gzip.Ext()), finish.Zstd.Ext())
+	files, err := fileset.List(f.Dir, last.Set)
+	if err != nil {
+		return nil
+	}
+	for _, e := range files {
+		if e.Seq > last.Seq {
+			paths = append(paths, filepath.Join(f.Dir, e.Begun().String()))
 		}
 	}
-	for _, number := range slices.Sorted(maps.Keys(begun)) {
-		paths = append(paths, filepath.Join(f.Dir, begun[number]))
-	}
-	return paths
+	return slices.Compact(paths) // one that has just been compressed is there twice
 }
 
 // helperPatience is how long the DICOM journal may take after the end of the capture. A

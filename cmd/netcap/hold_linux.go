@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +30,12 @@ func newHoldCommand() *cobra.Command {
 	var from, to, reason string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "hold [NAME|DIR] [--from T --to T --reason TEXT]",
+		Use:   "hold [NAME|DIR|FILE] [--from T --to T --reason TEXT]",
 		Short: "Exempt files that hold evidence from deletion",
 		Long: `Exempts the files with packets of an interval from deletion until the hold is
-released, whether or not a capture runs: of the set called NAME, of that in DIR, or of
-the only one there is. Without --reason it lists what is held.
+released, whether or not a capture runs: of the set of the capture called NAME, wherever it
+is, of that in DIR, of that which FILE is of, or of the only one there is. Without --reason
+it lists what is held.
 
 ` + timeHelp + `
 --to is now if it is left out, and may lie ahead.
@@ -64,7 +66,7 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 			if err != nil {
 				return err
 			}
-			dir, set, err := theSet(args)
+			dir, set, err := theSet(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -98,7 +100,7 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 
 func newReleaseCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "release [NAME|DIR] HOLD",
+		Use:     "release [NAME|DIR|FILE] HOLD",
 		Short:   "Let files that were on hold be deleted again",
 		Long:    "Ends the hold with the number HOLD, which netcap hold lists. Files that no other hold\ncovers are deleted again when the bounds of the set call for it.",
 		Example: "  sudo netcap release docker0 1",
@@ -113,7 +115,7 @@ func newReleaseCommand() *cobra.Command {
 			if err != nil || id < 1 {
 				return usageError{fmt.Errorf("%q: not the number of a hold: netcap hold lists them", args[len(args)-1])}
 			}
-			dir, set, err := theSet(args[:len(args)-1])
+			dir, set, err := theSet(cmd, args[:len(args)-1])
 			if err != nil {
 				return err
 			}
@@ -133,33 +135,41 @@ func newReleaseCommand() *cobra.Command {
 	}
 }
 
-// theSet is the one that is meant: of several the one of NAME, or of the only name in
-// a directory.
-func theSet(args []string) (dir, set string, err error) {
-	place, dirs, err := listed(setsDir, args)
+// theSet is the one that is meant: that of NAME, of FILE, or the only one there is.
+func theSet(cmd *cobra.Command, args []string) (dir, set string, err error) {
+	where, places, err := newFinder(cmd.ErrOrStderr()).places(args)
 	if err != nil {
 		return "", "", err
 	}
-	type candidate struct{ dir, set string }
-	var all []candidate
-	for _, d := range dirs {
-		names, err := report.SetsIn(d)
-		if err != nil {
-			return "", "", err
+	var all []setAt
+	for _, p := range places {
+		if _, err := os.ReadDir(p.Path); err != nil && len(setsOf(p)) == 0 {
+			return "", "", fmt.Errorf("%s: a hold is for a set, which that is not: %w", printable.Text(p.Path), err)
 		}
-		for _, name := range names {
-			all = append(all, candidate{d, name})
-		}
+		all = append(all, setsOf(p)...)
 	}
 	switch {
 	case len(all) == 0:
-		return "", "", fmt.Errorf("%s: no captures there", printable.Text(place))
-	case len(all) > 1 && len(dirs) > 1:
-		return "", "", usageError{fmt.Errorf("%d sets are in %s: name one", len(all), printable.Text(place))}
+		return "", "", fmt.Errorf("%s: no captures there", printable.Text(where))
+	case len(all) > 1 && len(places) > 1:
+		return "", "", usageError{fmt.Errorf("there are %d sets: name one of %s", len(all), setNames(all))}
 	case len(all) > 1:
-		return "", "", fmt.Errorf("%s: several sets are in that directory, and a hold is for one: %s, %s…", printable.Text(place), all[0].set, all[1].set)
+		return "", "", fmt.Errorf("%s: %d sets are in that directory, and a hold is for one: %s", printable.Text(where), len(all), setNames(all))
 	}
 	return all[0].dir, all[0].set, nil
+}
+
+// setNames are the first few names of sets.
+func setNames(sets []setAt) string {
+	const most = 5
+	var names []string
+	for _, at := range sets[:min(most, len(sets))] {
+		names = append(names, at.set)
+	}
+	if len(sets) > most {
+		names = append(names, "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 // heldBy are the files of a set that holds cover.
@@ -173,18 +183,15 @@ func heldBy(dir, set string, holds []rotate.Hold) (heldSet, error) {
 }
 
 func listHolds(cmd *cobra.Command, args []string, asJSON bool) error {
-	_, dirs, err := listed(setsDir, args)
+	_, places, err := newFinder(cmd.ErrOrStderr()).places(args)
 	if err != nil {
 		return err
 	}
 	all := []heldSet{}
 	t := newTable(cmd.OutOrStdout(), "SET", "HOLD", "FROM", "TO", "FILES", "SIZE", "BY", "REASON")
-	for _, dir := range dirs {
-		names, err := report.SetsIn(dir)
-		if err != nil {
-			return err
-		}
-		for _, set := range names {
+	for _, p := range places {
+		for _, at := range setsOf(p) {
+			dir, set := at.dir, at.set
 			holds, err := rotate.Holds(dir, set)
 			if err != nil {
 				return err

@@ -141,11 +141,11 @@ func TestHoldUsage(t *testing.T) {
 	}{
 		{[]string{"hold", "a", "--from", "1h"}, 2, "netcap: --reason is missing: whoever finds the hold in a year will ask\n"},
 		{[]string{"hold", "a", "--reason", "x"}, 2, "netcap: --from is missing: since when?\n"},
-		{[]string{"hold", "--from", "1h", "--reason", "x"}, 2, "netcap: 2 sets are in /var/lib/netcap: name one\n"},
-		{[]string{"hold", "nosuch", "--from", "1h", "--reason", "x"}, 1, "netcap: nosuch: no such capture in /var/lib/netcap, and no such directory\n"},
+		{[]string{"hold", "--from", "1h", "--reason", "x"}, 2, "netcap: there are 2 sets: name one of a, b\n"},
+		{[]string{"hold", "nosuch", "--from", "1h", "--reason", "x"}, 1, "netcap: nosuch: no such capture, and no such directory or file\n"},
 		{[]string{"release", "a", "7"}, 1, "netcap: a: hold 7: no such hold: netcap hold lists them\n"},
 		{[]string{"release", "a"}, 2, "netcap: \"a\": not the number of a hold: netcap hold lists them\n"},
-		{[]string{"release"}, 2, "netcap: which hold? netcap release [NAME|DIR] HOLD [flags]\n"},
+		{[]string{"release"}, 2, "netcap: which hold? netcap release [NAME|DIR|FILE] HOLD [flags]\n"},
 	} {
 		status, stdout, stderr := h.netcap(tt.args...)
 		assert.Equal(t, tt.status, status, tt.args)

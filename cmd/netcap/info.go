@@ -47,18 +47,22 @@ func newInfoCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("a file is missing: %s (one called as a number is ./%d)", cmd.UseLine(), top.n)}
 			}
-			args = captures(setsDir, args)
-			paths, missing := input.Expand(args)
-			failed := failures{cmd: cmd, of: len(paths) + len(missing)}
+			places := newFinder(cmd.ErrOrStderr()).each(args)
+			given, err := paths(places)
+			if err != nil {
+				return err
+			}
+			files, missing := input.Expand(given)
+			failed := failures{cmd: cmd, of: len(files) + len(missing)}
 			for _, err := range missing {
 				failed.add(err)
 			}
 			var together report.Together
-			p := newInfoProgress(paths)
+			p := newInfoProgress(files)
 			done := showProgress("info", p.of)
-			for info, err := range allInfos(paths, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top.n, Opened: p.opened, Windows: &input.Windows{Wait: true}}) {
+			for info, err := range allInfos(files, &report.InfoConfig{Stdin: cmd.InOrStdin(), Top: top.n, Opened: p.opened, Windows: &input.Windows{Wait: true}}) {
 				if info != nil {
-					if infos = append(infos, info); len(paths) > 1 {
+					if infos = append(infos, info); len(files) > 1 {
 						together.Add(info)
 					}
 					info.BeingWritten = beingWritten(info.Path)
@@ -68,13 +72,13 @@ func newInfoCommand() *cobra.Command {
 				}
 			}
 			done()
-			if len(infos) > 0 && len(paths) > 1 {
+			if len(infos) > 0 && len(files) > 1 {
 				infos[0].Together = together.Top()
 			}
 			if err := printInfos(cmd.OutOrStdout(), infos, asJSON, failed.of); err != nil {
 				return err
 			}
-			if dirs := dirsOf(args); !asJSON && len(dirs) > 0 {
+			if dirs := dirsOf(places); !asJSON && len(dirs) > 0 {
 				failed.add(sayKnown(cmd.OutOrStdout(), dirs))
 			}
 			return failed.err
@@ -103,7 +107,7 @@ began before the capture, or was cut by the snap length, and nothing of it is re
 its port tells: "http (by port)".`
 
 // sayKnown says whether packets of the sets in directories are missing.
-func sayKnown(w io.Writer, dirs []string) error {
+func sayKnown(w io.Writer, dirs []report.Place) error {
 	known, err := askLedgers(dirs, period{}, time.Time{}, time.Now())
 	if err != nil {
 		return err

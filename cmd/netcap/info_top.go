@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,23 +59,6 @@ func (t *topFlag) leave(args []string) ([]string, error) {
 		return nil, usageError{fmt.Errorf("--top %s: %w", printable.Text(args[at]), err)}
 	}
 	return slices.Delete(slices.Clone(args), at, at+1), nil
-}
-
-// captures puts the directories of sets in the place of their names. What is neither is left
-// as it is.
-func captures(setsDir func() (string, error), args []string) []string {
-	paths := slices.Clone(args)
-	for n, arg := range args {
-		if arg == "-" {
-			continue
-		}
-		if _, dirs, err := listed(setsDir, args[n:n+1]); err == nil {
-			if _, err := os.Stat(dirs[0]); err == nil {
-				paths[n] = dirs[0]
-			}
-		}
-	}
-	return paths
 }
 
 // printTop prints who talked most, and by which protocols. The rows of a table add up.

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
@@ -23,11 +20,12 @@ import (
 func newListCommand() *cobra.Command {
 	var asJSON, acts bool
 	cmd := &cobra.Command{
-		Use:   "list [NAME|DIR]",
+		Use:   "list [NAME|DIR|FILE]",
 		Short: "List the files of capture sets",
-		Long: `Lists the files that captures have written: of all sets in /var/lib/netcap (for
-a user in $XDG_STATE_HOME/netcap), of the one called NAME there, or of those in
-DIR. A word without a slash is a NAME if there is such a set.
+		Long: `Lists the files that captures have written: of all sets, of that of the capture
+called NAME, wherever it is, of those in DIR, or FILE alone.
+
+` + placesHelp + `
 
 A file is open while a capture writes it, and closed once the capture has ended it. After
 a crash it is suspect, since it may end in the middle of a packet, and recovered if it
@@ -39,20 +37,20 @@ compressed ones always by the label that netcap has put on them; one without is 
 read". netcap info reads all of them.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("one name or directory at most: %s", cmd.UseLine())}
+				return usageError{fmt.Errorf("one name, directory or file at most: %s", cmd.UseLine())}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			boundHeap()
-			place, dirs, err := listed(setsDir, args)
+			where, places, err := newFinder(cmd.ErrOrStderr()).places(args)
 			if err != nil {
 				return err
 			}
 			if acts {
-				return listActs(cmd, dirs, asJSON)
+				return listActs(cmd, places, asJSON)
 			}
-			return list(cmd, place, dirs, asJSON)
+			return list(cmd, where, places, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&acts, "audit", false, "list who did what with the sets instead: extract, read -w, hold, release, rotate, stop and repair")
@@ -60,58 +58,16 @@ read". netcap info reads all of them.`,
 	return cmd
 }
 
-// listed returns what is to be listed, for people, and its directories.
-func listed(setsDir func() (string, error), args []string) (place string, dirs []string, err error) {
-	if len(args) == 1 && args[0] == "" {
-		return "", nil, usageError{errors.New("the name or directory is empty")}
-	}
-	if len(args) == 1 && strings.ContainsRune(args[0], filepath.Separator) {
-		return args[0], args, nil
-	}
-	base, err := setsDir()
-	if err != nil {
-		return "", nil, err
-	}
-	if len(args) == 0 {
-		dirs, err := report.SetDirs(base)
-		return base, dirs, err
-	}
-	dir := filepath.Join(base, args[0])
-	_, missing := os.Stat(dir)
-	if args[0] == "." || args[0] == ".." || errors.Is(missing, fs.ErrNotExist) {
-		if _, err := os.Stat(args[0]); errors.Is(err, fs.ErrNotExist) {
-			return "", nil, fmt.Errorf("%s: no such capture in %s, and no such directory", printable.Text(args[0]), base)
-		}
-		dir = args[0]
-	}
-	return dir, []string{dir}, nil
-}
-
-// setsDir is where captures without --dir keep their sets.
-func setsDir() (string, error) {
-	if os.Geteuid() == 0 {
-		return "/var/lib/netcap", nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "netcap"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no directory for captures: %w: name one", err)
-	}
-	return filepath.Join(home, ".local", "state", "netcap"), nil
-}
-
-func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
+func list(cmd *cobra.Command, where string, places []report.Place, asJSON bool) error {
 	files := []report.File{}
 	var problems []error
-	var read []string
-	for _, dir := range dirs {
-		more, err := report.List(dir)
+	var read []report.Place
+	for _, p := range places {
+		more, err := report.List(p)
 		if err != nil {
 			problems = append(problems, err)
 		} else {
-			read = append(read, dir)
+			read = append(read, p)
 		}
 		for _, f := range more {
 			if f.Err != nil {
@@ -129,12 +85,12 @@ func list(cmd *cobra.Command, place string, dirs []string, asJSON bool) error {
 	case asJSON:
 		err = printJSON(cmd.OutOrStdout(), files)
 	case len(files) > 0:
-		err = printFiles(cmd.OutOrStdout(), files, len(dirs) > 1)
+		err = printFiles(cmd.OutOrStdout(), files, len(places) > 1)
 		if err == nil {
 			err = sayGone(cmd.OutOrStdout(), read)
 		}
 	case len(problems) == 0:
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", printable.Text(place))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "no capture files in %s\n", printable.Text(where))
 	}
 	if err != nil {
 		return err

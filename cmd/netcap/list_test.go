@@ -54,45 +54,10 @@ func TestListCommand(t *testing.T) {
 	missing := filepath.Join(dir, "missing")
 	_, _, err = runCommand(newListCommand(), nil, missing)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
-	assert.EqualError(t, err, missing+": open: no such file or directory")
+	assert.EqualError(t, err, missing+": stat: no such file or directory")
 	_, _, err = runCommand(newListCommand(), nil, dir, dir)
 	var usage usageError
 	assert.ErrorAs(t, err, &usage)
-}
-
-// TestListed says which directories are meant.
-func TestListed(t *testing.T) {
-	base, here := t.TempDir(), t.TempDir()
-	t.Chdir(here)
-	for _, dir := range []string{filepath.Join(base, "docker0"), filepath.Join(base, "eth0"), "docker0", "cap"} {
-		require.NoError(t, os.Mkdir(dir, 0o700))
-	}
-	in := func() (string, error) { return base, nil }
-	docker0, eth0 := filepath.Join(base, "docker0"), filepath.Join(base, "eth0")
-	for _, tt := range []struct {
-		args, dirs []string
-		place      string
-	}{
-		{nil, []string{docker0, eth0}, base},
-		{[]string{"docker0"}, []string{docker0}, docker0},
-		{[]string{"./docker0"}, []string{"./docker0"}, "./docker0"},
-		{[]string{"cap"}, []string{"cap"}, "cap"},
-		{[]string{"."}, []string{"."}, "."},
-		{[]string{here + "/x"}, []string{here + "/x"}, here + "/x"},
-	} {
-		place, dirs, err := listed(in, tt.args)
-		require.NoError(t, err, tt.args)
-		assert.Equal(t, tt.dirs, dirs, tt.args)
-		assert.Equal(t, tt.place, place, tt.args)
-	}
-	_, _, err := listed(in, []string{"nothing"})
-	assert.EqualError(t, err, "nothing: no such capture in "+base+", and no such directory")
-	_, _, err = listed(in, []string{""})
-	var usage usageError
-	assert.ErrorAs(t, err, &usage)
-	_, dirs, err := listed(func() (string, error) { return filepath.Join(base, "none"), nil }, nil)
-	require.NoError(t, err)
-	assert.Empty(t, dirs)
 }
 
 // TestListSeveral prints whole paths for several directories, so that a terminal
@@ -110,8 +75,8 @@ func TestListSeveral(t *testing.T) {
 	cmd := newListCommand()
 	cmd.SetOut(&out)
 	cmd.SetErr(&stderr)
-	err := list(cmd, base, []string{dirs[0], gone, dirs[1]}, false)
-	assert.EqualError(t, err, strconv.Quote(gone)+": open: no such file or directory")
+	err := list(cmd, base, filePlaces([]string{dirs[0], gone, dirs[1]}), false)
+	assert.EqualError(t, err, strconv.Quote(gone)+": stat: no such file or directory")
 	for _, path := range paths {
 		assert.Contains(t, out.String(), "  "+printable.Text(path)+"\n")
 	}
@@ -119,7 +84,7 @@ func TestListSeveral(t *testing.T) {
 	assert.Contains(t, out.String(), "\n2 files, ")
 	assert.Empty(t, stderr.String())
 
-	err = list(cmd, base, []string{gone, gone, dirs[1]}, false)
+	err = list(cmd, base, filePlaces([]string{gone, gone, dirs[1]}), false)
 	assert.ErrorIs(t, err, errSilent)
-	assert.Equal(t, strings.Repeat("netcap: "+strconv.Quote(gone)+": open: no such file or directory\n", 2), stderr.String())
+	assert.Equal(t, strings.Repeat("netcap: "+strconv.Quote(gone)+": stat: no such file or directory\n", 2), stderr.String())
 }

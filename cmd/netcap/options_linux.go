@@ -16,6 +16,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/docker"
+	"netcap/internal/fileset"
 	"netcap/internal/record"
 	"netcap/internal/sandbox"
 	"netcap/pcapfile"
@@ -190,7 +191,7 @@ func (o *captureOptions) config(filter []string) (*record.Config, error) {
 	}
 	if o.name == "" {
 		o.name = captureName(o.interfaces)
-	} else if err := rotate.CheckName(o.name); err != nil {
+	} else if err := fileset.CheckName(o.name); err != nil {
 		return usage("--name: %w", err)
 	}
 	cfg := &record.Config{
@@ -306,7 +307,7 @@ func (o *captureOptions) files(cfg *record.Config) error {
 	if f.Ext == "" {
 		f.Ext = "." + cfg.Format.String()
 	}
-	if err := rotate.CheckName(f.Name); err != nil {
+	if err := fileset.CheckName(f.Name); err != nil {
 		return usageError{fmt.Errorf("-w %s: %w", o.write, err)}
 	}
 	return nil
@@ -338,12 +339,12 @@ func (o *captureOptions) pidPath() (string, error) {
 // captureName makes a name of interfaces, with the characters a name may have.
 func captureName(interfaces []string) string {
 	name := strings.Map(func(r rune) rune {
-		if rotate.CheckName("x"+string(r)) != nil {
+		if fileset.CheckName("x"+string(r)) != nil {
 			return '_'
 		}
 		return r
 	}, strings.Join(interfaces, "+"))
-	const most = 100 // rotate.CheckName
+	const most = 100 // fileset.CheckName
 	name = strings.TrimLeft(name, ".-")
 	return name[:min(len(name), most)]
 }

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -76,12 +75,12 @@ other files, are printed all the same.`
 func newReadCommand() *cobra.Command {
 	o := &readOptions{}
 	cmd := &cobra.Command{
-		Use:   "read FILE… [FILTER…]",
+		Use:   "read NAME|DIR|FILE… [FILTER…]",
 		Short: "Print packets, a line each, or write them into another file",
 		Long:  readLong,
 		Example: `  netcap read x.pcapng tcp port 104
-  netcap read -f /var/lib/netcap/docker0 'tcp[tcpflags] & tcp-rst != 0'
-  netcap read --from 14:00 --to 14:05 /var/lib/netcap/docker0 host 10.0.0.5 -w out.pcapng
+  netcap read -f docker0 'tcp[tcpflags] & tcp-rst != 0'
+  netcap read --from 14:00 --to 14:05 docker0 host 10.0.0.5 -w out.pcapng
   ssh server sudo tcpdump -w - | netcap read -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
@@ -129,9 +128,16 @@ func (o *readOptions) register(f *pflag.FlagSet) {
 }
 
 func (o *readOptions) run(cmd *cobra.Command, args []string) error {
-	files, expression := splitFiles(args, cmd.ArgsLenAtDash())
-	if len(files) == 0 {
-		return noSuchFile(args[0])
+	places, expression, err := newFinder(cmd.ErrOrStderr()).split(args, cmd.ArgsLenAtDash())
+	if err != nil {
+		return err
+	}
+	if len(places) == 0 {
+		return fmt.Errorf("%s: %w", printable.Text(args[0]), errNoPlace)
+	}
+	files, err := pathsFor(places, o.follow)
+	if err != nil {
+		return err
 	}
 	if err := o.check(files); err != nil {
 		return err
@@ -151,32 +157,22 @@ func (o *readOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.read(cmd, files, text, window); err != nil || window == (period{}) || o.follow {
+	if err := o.read(cmd, places, files, text, window); err != nil || window == (period{}) || o.follow {
 		return err
 	}
-	return sayWindow(cmd, files, window, now)
+	return sayWindow(cmd, places, window, now)
 }
 
 // sayWindow says whether packets of an interval that was asked for are missing.
-func sayWindow(cmd *cobra.Command, files []string, window period, now time.Time) error {
-	known, err := askLedgers(files, window, time.Time{}, now)
+func sayWindow(cmd *cobra.Command, places []report.Place, window period, now time.Time) error {
+	known, err := askLedgers(places, window, time.Time{}, now)
 	if err != nil {
 		return err
 	}
-	if text := known.of("this window", gapsArgs(dirsOf(files), window)); text != "" {
+	if text := known.of("this window", gapsArgs(dirsOf(places), window)); text != "" {
 		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "netcap: "+text)
 	}
 	return err
-}
-
-// dirsOf are those of some paths that are directories.
-func dirsOf(paths []string) (dirs []string) {
-	for _, path := range paths {
-		if st, err := os.Stat(path); err == nil && st.IsDir() {
-			dirs = append(dirs, path)
-		}
-	}
-	return dirs
 }
 
 // check refuses what makes no sense.
@@ -203,34 +199,17 @@ func (o *readOptions) check(files []string) error {
 	return o.filter.check()
 }
 
-// splitFiles parts the files that arguments begin with from the filter, which -- begins
-// if it isn't at a negative place.
-func splitFiles(args []string, dash int) (files, filter []string) {
+// split parts the places that arguments begin with from the filter, which -- begins if it isn't
+// at a negative place.
+func (f *finder) split(args []string, dash int) (places []report.Place, filter []string, err error) {
 	if dash >= 0 {
-		return args[:dash], args[dash:]
+		return f.each(args[:dash]), args[dash:], nil
 	}
-	for n, arg := range args {
-		if _, err := os.Stat(arg); arg != "-" && errors.Is(err, fs.ErrNotExist) {
-			return args[:n], args[n:]
-		}
-	}
-	return args, nil
-}
-
-// noSuchFile is the error of a word that is no file: a set's name perhaps, as list and dicom
-// take it.
-func noSuchFile(word string) error {
-	err := fmt.Errorf("%s: no such file", printable.Text(word))
-	if dir, setsErr := setsDir(); setsErr == nil && filepath.IsLocal(word) {
-		if st, statErr := os.Stat(filepath.Join(dir, word)); statErr == nil && st.IsDir() {
-			return fmt.Errorf("%w: the set of that name is in %s", err, filepath.Join(dir, word))
-		}
-	}
-	return err
+	return f.leading(args)
 }
 
 // read prints or writes the packets of files.
-func (o *readOptions) read(cmd *cobra.Command, files []string, text string, window period) (err error) {
+func (o *readOptions) read(cmd *cobra.Command, places []report.Place, files []string, text string, window period) (err error) {
 	r := newReading(cmd, text, len(files))
 	r.count = o.count
 	ctx := cmd.Context()
@@ -256,7 +235,7 @@ func (o *readOptions) read(cmd *cobra.Command, files []string, text string, wind
 	defer func() { err = errors.Join(err, r.stream.Close()) }()
 	if o.write != "" {
 		packets, err := o.rewrite(ctx, cmd, r, len(files) == 1 && text == "" && window == period{} && o.count == 0)
-		audit(actOf("read", window, text, packets, o.write), files...)
+		audit(actOf("read", window, text, packets, o.write), places...)
 		return err
 	}
 	paged := !o.noPager && !o.follow && !slices.Contains(files, "-")

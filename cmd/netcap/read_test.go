@@ -92,7 +92,7 @@ func TestRead(t *testing.T) {
 		},
 		"interface that came back": {args: []string{"-t", again}, out: testPacket + testPacket},
 
-		"missing":               {args: []string{missing}, err: missing + ": no such file"},
+		"missing":               {args: []string{missing}, err: missing + ": stat: no such file or directory"},
 		"filter":                {args: []string{"-t", one, "src", "host 10.0.0.1"}, out: strings.Repeat(testPacket, 3)},
 		"filter that fits none": {args: []string{"-t", one, "tcp port 104"}},
 		"filter and -c":         {args: []string{"-t", "-c1", one, "ip proto 253 and len = 20"}, out: testPacket},
@@ -103,7 +103,7 @@ func TestRead(t *testing.T) {
 		"filter of other links": {args: []string{one, "vlan 5"}, usage: true, err: `filter: vlan is not supported on link type RAW`},
 		"filter given twice":    {args: []string{"-F", expression, one, "ip"}, usage: true, err: "a filter is given by -F or on the command line, not both"},
 		"-y without -d":         {args: []string{"-y", "RAW", one, "ip"}, usage: true, err: "-y is for -d"},
-		"nothing":               {usage: true, err: "a file to read is missing: read FILE… [FILTER…] [flags]"},
+		"nothing":               {usage: true, err: "a file to read is missing: read NAME|DIR|FILE… [FILTER…] [flags]"},
 		"no capture":            {args: []string{"-"}, stdin: []byte("hello"), err: "standard input: not a pcap or pcapng file: it begins with bytes 68656c6c"},
 		"bad count":             {args: []string{"-c", "-1", one}, usage: true, err: "-c -1: not a number of packets"},
 		"too many of t":         {args: []string{"-tttttt", one}, usage: true, err: "-tttttt: at most five of them mean something"},

@@ -4,19 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"netcap/capture/filter"
+	"netcap/internal/fileset"
 	"netcap/internal/input"
 	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // reading is the packets that are wanted of a stream.
@@ -159,17 +157,10 @@ func growing(err error) bool {
 
 // beingWritten reports whether a file is the last one of a set that a capture is writing.
 func beingWritten(path string) bool {
-	dir, name := filepath.Split(path)
-	dir = filepath.Clean(dir)
-	set, _, seq, _, ok := rotate.ParseName(name)
-	if !ok || !rotate.Running(dir, set) {
+	dir, f, ok := fileset.ParsePath(path)
+	if !ok || !fileset.Running(dir, f.Set) {
 		return false
 	}
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if other, _, later, _, ok := rotate.ParseName(e.Name()); ok && other == set && later > seq {
-			return false
-		}
-	}
-	return err == nil
+	newest, err := fileset.Newest(dir, f)
+	return newest && err == nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"netcap/internal/printable"
 	"netcap/internal/repair"
+	"netcap/internal/report"
 	"netcap/internal/rewrite"
 	"netcap/pcapfile"
 )
@@ -64,7 +65,7 @@ bytes were skipped, a comment says how many, from which offset on, and why.`,
 				if r.Removed || r.Cut > 0 {
 					act := newAct("repair")
 					act.Text = path
-					audit(act, path)
+					audit(act, report.Place{Path: path})
 				}
 				text := fmt.Sprintf("whole, %s: left as it is", countOf(r.Packets, "packet"))
 				switch {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/daemon"
+	"netcap/internal/fileset"
 	"netcap/internal/printable"
-	"netcap/rotate"
 )
 
 // runDir is where the PID files are of captures that don't name one.
@@ -44,6 +45,15 @@ func pidFileOf(name string) (string, error) {
 
 // captureNameOf is the name of the capture that a PID file belongs to.
 func captureNameOf(pidFile string) string {
+	if abs, err := filepath.Abs(pidFile); err == nil {
+		pidFile = abs
+	}
+	all, _ := remembered() // without that the file's name says it
+	for _, c := range all {
+		if c.pidFile == pidFile {
+			return c.name
+		}
+	}
 	return strings.TrimSuffix(filepath.Base(pidFile), ".pid")
 }
 
@@ -83,7 +93,36 @@ func allRunning() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return daemon.FindAll(dir)
+	all, err := daemon.FindAll(dir)
+	if err != nil {
+		return nil, err
+	}
+	captures, err := remembered()
+	for _, c := range captures {
+		if c.running && !slices.Contains(all, c.pidFile) {
+			all = append(all, c.pidFile)
+		}
+	}
+	if len(all) > 0 {
+		err = nil // what can't be read is perhaps of none that runs
+	}
+	return all, err
+}
+
+// runningNamed is the PID file of the capture of a name.
+func runningNamed(name string) (string, error) {
+	captures, err := remembered()
+	if err != nil {
+		return "", err
+	}
+	captures = slices.DeleteFunc(captures, func(c known) bool { return !c.running || c.name != name })
+	switch len(captures) {
+	case 0:
+		return pidFileOf(name)
+	case 1:
+		return captures[0].pidFile, nil
+	}
+	return "", usageError{fmt.Errorf("%d captures called %s are running: choose one by --pid-file %s or %s", len(captures), name, printable.Text(captures[0].pidFile), printable.Text(captures[1].pidFile))}
 }
 
 // path is the PID file of the capture that is meant: the only one if none is named.
@@ -92,10 +131,10 @@ func (r *running) path(args []string) (string, error) {
 	case r.pidFile != "":
 		return r.pidFile, nil
 	case len(args) == 1:
-		if err := rotate.CheckName(args[0]); err != nil {
+		if err := fileset.CheckName(args[0]); err != nil {
 			return "", usageError{err}
 		}
-		return pidFileOf(args[0])
+		return runningNamed(args[0])
 	}
 	all, err := allRunning()
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/docker"
+	"netcap/internal/fileset"
 	"netcap/internal/service"
-	"netcap/rotate"
 )
 
 func newServiceCommand() *cobra.Command {
@@ -94,7 +94,7 @@ func newServiceUninstallCommand(system *service.System) *cobra.Command {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("which one? %s", cmd.UseLine())}
 			}
-			if err := rotate.CheckName(args[0]); err != nil {
+			if err := fileset.CheckName(args[0]); err != nil {
 				return usageError{err}
 			}
 			return nil

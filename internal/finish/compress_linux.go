@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/fileset"
 	"netcap/internal/label"
 )
 
@@ -40,14 +41,14 @@ type method struct {
 }
 
 var methods = map[Method]method{
-	Gzip: {".gz", func(w io.Writer) (io.WriteCloser, error) {
+	Gzip: {fileset.Gzip, func(w io.Writer) (io.WriteCloser, error) {
 		c, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
 		if err == nil {
 			c.Extra = label.GzipExtra()
 		}
 		return c, err
 	}},
-	Zstd: {".zst", func(w io.Writer) (io.WriteCloser, error) {
+	Zstd: {fileset.Zstd, func(w io.Writer) (io.WriteCloser, error) {
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
 	}},
 }
@@ -98,7 +99,7 @@ func (f *Finisher) tidy() error {
 // compress puts a compressed file in the place of a file, and returns its name. If it
 // fails, the file is as it was.
 func (f *Finisher) compress(name string) (compressed string, err error) {
-	in, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	in, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_LARGEFILE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errGone
 	}
@@ -117,7 +118,7 @@ func (f *Finisher) compress(name string) (compressed string, err error) {
 		return "", fmt.Errorf("%s: it is no regular file of this user alone", name)
 	}
 	temporary := f.cfg.Compress.temporary(name)
-	out, err := f.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600|st.Mode()&0o040)
+	out, err := f.root.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_LARGEFILE, 0o600|st.Mode()&0o040)
 	if err != nil {
 		return "", err
 	}

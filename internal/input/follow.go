@@ -2,7 +2,6 @@ package input
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"netcap/rotate"
+	"netcap/internal/fileset"
 )
 
 // pollInterval is how often one looks whether a file has grown. Asking is a system call
@@ -110,8 +109,8 @@ const (
 // take makes a path the current one.
 func (w *follower) take(path string) {
 	w.path, w.set, w.seq, w.listed, w.known = path, "", 0, time.Time{}, 0
-	if set, _, seq, _, ok := rotate.ParseName(filepath.Base(path)); ok {
-		w.set, w.seq = set, seq
+	if _, f, ok := fileset.ParsePath(path); ok {
+		w.set, w.seq = f.Set, f.Seq
 	}
 }
 
@@ -383,29 +382,16 @@ func (w *follower) next() (string, error) {
 	if st.ModTime().Equal(w.listed) && w.looked.Sub(w.listed) > time.Second && w.ended != succeeded {
 		return "", nil
 	}
-	files, err := os.ReadDir(dir)
+	files, err := fileset.List(dir, w.set)
 	if err != nil {
 		return "", err
 	}
 	w.listed, w.looked = st.ModTime(), now
-	type candidate struct {
-		name string
-		seq  uint64
-	}
-	var later []candidate
 	for _, f := range files {
-		name := f.Name()
-		plain, _ := trimCompression(name)
-		set, _, seq, _, ok := rotate.ParseName(name)
-		if ok && set == w.set && seq > w.seq && f.Type().IsRegular() && slices.Contains(captureExts, filepath.Ext(plain)) {
-			later = append(later, candidate{name, seq})
+		plain, _ := trimCompression(f.Name())
+		if f.Seq > w.seq && f.Type().IsRegular() && slices.Contains(captureExts, filepath.Ext(plain)) {
+			return filepath.Join(dir, f.Name()), nil
 		}
 	}
-	if len(later) == 0 {
-		return "", nil
-	}
-	first := slices.MinFunc(later, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(len(a.name), len(b.name)))
-	})
-	return filepath.Join(dir, first.name), nil
+	return "", nil
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/fileset"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // entry is a file of a Stream.
@@ -90,8 +90,8 @@ func expand(paths []string) (entries []*entry, problems []error) {
 
 // parse takes the name of a set's file apart.
 func (e *entry) parse() {
-	if set, start, seq, _, ok := rotate.ParseName(filepath.Base(e.path)); ok {
-		e.dir, e.set, e.start, e.seq = filepath.Dir(e.path), set, start, seq
+	if dir, f, ok := fileset.ParsePath(e.path); ok {
+		e.dir, e.set, e.start, e.seq = dir, f.Set, f.Start, f.Seq
 	}
 }
 
@@ -138,6 +138,10 @@ var (
 	captureExts     = []string{".pcapng", ".pcap", ".cap", ".ntar"}
 	compressionExts = []string{".gz", ".zst", ".lz4", ".xz", ".bz2"}
 )
+
+// Compresses reports whether an extension, with its dot, is one of compressed files that can be
+// read.
+func Compresses(ext string) bool { return slices.Contains(compressionExts, ext) }
 
 func trimCompression(name string) (plain string, compressed bool) {
 	for _, ext := range compressionExts {

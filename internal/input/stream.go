@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"netcap/internal/fileset"
 	"netcap/pcapfile"
 )
 
@@ -192,8 +193,8 @@ func (s *Stream) openFile(e *entry) (*File, error) {
 }
 
 func openCompressed(path string, w *Windows) (*File, error) {
-	for _, suffix := range []string{".gz", ".zst"} {
-		if f, err := OpenWithin(path+suffix, nil, w); !errors.Is(err, fs.ErrNotExist) {
+	for _, variant := range fileset.Variants(path)[1:] {
+		if f, err := OpenWithin(variant, nil, w); !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}

@@ -13,13 +13,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netcap/internal/fileset"
 )
 
 // mostWaiting bounds the files that are waited for: paths, not descriptors.
 const mostWaiting = 10_000
 
 // Flags open what has the name of a capture's file: nothing is waited for, whatever it is.
-const Flags = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+const Flags = os.O_RDONLY | unix.O_LARGEFILE | unix.O_NOFOLLOW | unix.O_NONBLOCK
 
 // Config says where a journal goes.
 type Config struct {
@@ -204,8 +206,8 @@ func (k *Keeper) run(ctx context.Context) {
 
 // open opens a file that was begun: it may have been compressed, or deleted.
 func (k *Keeper) open(path string) (f *os.File, err error) {
-	for _, extension := range []string{"", ".gz", ".zst"} {
-		if f, err = k.cfg.Open(path + extension); !errors.Is(err, fs.ErrNotExist) {
+	for _, variant := range fileset.Variants(path) {
+		if f, err = k.cfg.Open(variant); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/fileset"
 	"netcap/internal/ownfile"
 )
 
@@ -33,7 +34,7 @@ func Append(dir, set string, a Act) (err error) {
 		return err
 	}
 	defer root.Close()
-	f, err := ownfile.Open(root, FileName(set), os.O_RDWR|unix.O_APPEND)
+	f, err := ownfile.Open(root, fileset.Ledger(set), os.O_RDWR|unix.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func Append(dir, set string, a Act) (err error) {
 		return err
 	}
 	if st.Size() > 4*most {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, FileName(set)), errFull)
+		return fmt.Errorf("%s: %w", filepath.Join(dir, fileset.Ledger(set)), errFull)
 	}
 	a = a.bounded()
 	b, err := (&line{Act: &a}).append(nil)

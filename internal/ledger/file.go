@@ -1,10 +1,9 @@
 package ledger
 
 import (
-	"strings"
 	"time"
 
-	"netcap/rotate"
+	"netcap/internal/fileset"
 )
 
 // A file is what the ledger keeps of a file of the set, so that it is known what went with
@@ -77,6 +76,9 @@ func (f *file) valid() (stem string, ok bool) {
 
 // stemOf is a file's name without its extensions, which compression changes, and its number.
 func stemOf(name string) (stem string, number uint64, ok bool) {
-	_, _, number, ext, ok := rotate.ParseName(name)
-	return strings.TrimSuffix(name, ext), number, ok
+	f, ok := fileset.Parse(name)
+	if !ok {
+		return "", 0, false
+	}
+	return f.Stem(), f.Seq, true
 }

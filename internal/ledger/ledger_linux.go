@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/fileset"
 	"netcap/internal/ownfile"
 	"netcap/rotate"
 )
@@ -90,13 +91,10 @@ type entry struct {
 	grown bool // since it was written
 }
 
-// FileName is the name of a set's ledger.
-func FileName(set string) string { return set + ".ledger" }
-
 // Open opens the ledger of a set, or begins one, and enters what lies between the
 // run before and this one.
 func Open(cfg *Config) (*Ledger, error) {
-	l := &Ledger{cfg: *cfg, name: FileName(cfg.Name), boot: bootID(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &Ledger{cfg: *cfg, name: fileset.Ledger(cfg.Name), boot: bootID(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	if l.cfg.Log == nil {
 		l.cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -215,7 +213,7 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 			return err
 		}
 	}
-	f, err := l.replace(b)
+	f, err := (&ownfile.Replacement{Name: l.name, Content: b, Mode: l.cfg.Mode}).Replace(l.root)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
@@ -225,38 +223,6 @@ func (l *Ledger) rewrite(c *content, now time.Time) error {
 	l.file, l.end = f, int64(len(b))
 	l.bound = max(most, 2*l.end)
 	return err
-}
-
-// replace writes a file under a name of its own, and renames it once it is on the
-// disk.
-func (l *Ledger) replace(b []byte) (*os.File, error) {
-	temporary := "." + l.name + ".new"
-	if st, err := l.root.Lstat(temporary); err == nil { // a run that was killed left it
-		if !ownfile.Is(l.root, st) {
-			return nil, fmt.Errorf("%s: it is no regular file of this user alone: move it away", filepath.Join(l.cfg.Dir, temporary))
-		}
-		if err := l.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	f, err := l.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, l.cfg.Mode)
-	if err != nil {
-		return nil, err
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = l.root.Rename(temporary, l.name)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close(), l.root.Remove(temporary))
-	}
-	if dir, err := l.root.Open("."); err == nil {
-		_ = dir.Sync() // where a directory can't be synced, the rename is in order at least
-		_ = dir.Close()
-	}
-	return f, nil
 }
 
 func (l *Ledger) setAside(now time.Time) error {

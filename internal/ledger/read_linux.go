@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"netcap/internal/fileset"
 )
 
 // Record is what is known of a set's completeness.
@@ -46,12 +48,12 @@ func Read(dir, set string, running bool, now time.Time) (*Record, error) {
 		return nil, err
 	}
 	defer root.Close()
-	b, err := readFile(root, FileName(set))
+	b, err := readFile(root, fileset.Ledger(set))
 	if errors.Is(err, errNotOurs) {
-		b, err = readShared(root, FileName(set))
+		b, err = readShared(root, fileset.Ledger(set))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("ledger %s: %w", filepath.Join(dir, FileName(set)), err)
+		return nil, fmt.Errorf("ledger %s: %w", filepath.Join(dir, fileset.Ledger(set)), err)
 	}
 	r := &Record{}
 	c, ok := parse(b)

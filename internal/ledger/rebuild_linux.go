@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,9 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"netcap/internal/fileset"
 	"netcap/internal/label"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // span is what a file says about its time.
@@ -91,16 +90,15 @@ func spansOf(dir, set string) []span {
 // the numbers that any name of the set has, whatever it stands for.
 func filesOf(dir, set string) (spans []span, taken map[uint64]bool) {
 	taken = make(map[uint64]bool)
-	entries, err := os.ReadDir(dir)
+	entries, err := fileset.List(dir, set)
 	if err != nil {
 		return nil, taken // there are no files to ask
 	}
 	for _, e := range entries {
-		name, begun, seq, ext, ok := rotate.ParseName(e.Name())
-		if !ok || name != set || !strings.HasPrefix(ext, ".pcap") {
+		if !strings.HasPrefix(e.Ext, ".pcap") {
 			continue
 		}
-		taken[seq] = true
+		taken[e.Seq] = true
 		if !e.Type().IsRegular() {
 			continue
 		}
@@ -109,14 +107,11 @@ func filesOf(dir, set string) (spans []span, taken map[uint64]bool) {
 			continue // it has been deleted
 		}
 		spans = append(spans, span{
-			name: e.Name(), stem: strings.TrimSuffix(e.Name(), ext), seq: seq, begun: begun, from: begun, to: maxTime(begun, info.ModTime()), size: info.Size(),
-			closed:     ext != ".pcapng", // nothing in the others says
-			compressed: strings.HasPrefix(ext, ".pcapng."),
+			name: e.Name(), stem: e.Stem(), seq: e.Seq, begun: e.Start, from: e.Start, to: maxTime(e.Start, info.ModTime()), size: info.Size(),
+			closed:     e.Ext+e.Suffix != ".pcapng", // nothing in the others says
+			compressed: e.Ext == ".pcapng" && e.Suffix != "",
 		})
 	}
-	slices.SortFunc(spans, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.seq, b.seq), a.begun.Compare(b.begun))
-	})
 	return spans, taken
 }
 

@@ -14,7 +14,7 @@ import (
 // mode 0600. It follows no link and waits for nothing. An UnsafeError says that what is
 // there is no file of this user alone, and that it was left as it is.
 func Open(dir *os.Root, name string, flag int) (*os.File, error) {
-	f, err := dir.OpenFile(name, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := dir.OpenFile(name, flag|unix.O_LARGEFILE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		// Why a link, a FIFO or a directory can't be opened says an error each.
 		if st, statErr := dir.Lstat(name); statErr == nil && !Is(dir, st) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/fileset"
 	"netcap/internal/ledger"
 	"netcap/rotate"
 )
@@ -63,7 +64,7 @@ func TestPromise(t *testing.T) {
 			Interfaces: []string{"a0"},
 			Files:      rotate.Config{Dir: dir, Name: "x", Ext: ".pcapng", KeepFree: rotate.Amount{Bytes: 1}, Flush: tt.flush, Sync: tt.sync},
 		})
-		b, err := os.ReadFile(filepath.Join(dir, ledger.FileName("x")))
+		b, err := os.ReadFile(filepath.Join(dir, fileset.Ledger("x")))
 		require.NoError(t, err)
 		first, _, _ := bytes.Cut(b, []byte("\n"))
 		var head struct {

@@ -4,25 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"netcap/rotate"
+	"netcap/internal/fileset"
 )
 
 // written refuses a file that is being written: the last of a set whose capture runs, and any
 // that a process has open for writing.
 func written(path string) error {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	if set, _, seq, _, ok := rotate.ParseName(name); ok && rotate.Running(dir, set) && last(dir, set, seq) {
-		return fmt.Errorf("a capture is writing it: it is whole when that has ended, see netcap stop %s", set)
+	if dir, f, ok := fileset.ParsePath(path); ok && fileset.Running(dir, f.Set) {
+		if newest, err := fileset.Newest(dir, f); newest || err != nil { // what can't be told may be so
+			return fmt.Errorf("a capture is writing it: it is whole when that has ended, see netcap stop %s", f.Set)
+		}
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -36,20 +33,6 @@ func written(path string) error {
 		return errors.New("a process has it open for writing: end that first (fuser FILE names it)")
 	}
 	return nil
-}
-
-// last reports whether a set has no later file.
-func last(dir, set string, seq uint64) bool {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return true
-	}
-	for _, e := range entries {
-		if other, _, later, _, ok := rotate.ParseName(e.Name()); ok && other == set && later > seq {
-			return false
-		}
-	}
-	return true
 }
 
 // openLocked opens a file for nobody else but us, as far as others ask.

@@ -44,7 +44,7 @@ func FuzzInfo(f *testing.F) {
 		for _, ext := range []string{".pcap", ".pcapng"} {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "x-20261123T130405Z-000001"+ext), b, 0o600))
 		}
-		files, err := report.List(dir)
+		files, err := report.List(report.Place{Path: dir})
 		require.NoError(t, err)
 		require.Len(t, files, 2)
 		for _, file := range files {

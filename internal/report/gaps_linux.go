@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/fileset"
 	"netcap/internal/ledger"
-	"netcap/rotate"
 )
 
 // A Gap is one of a set.
@@ -69,31 +69,33 @@ func (c *Completeness) Rebuilt() (sets []SetRecord) {
 	return sets
 }
 
-// Complete asks the ledgers of sets, and their files, for what is missing of a period. paths
-// are directories, whose sets are meant, and files of sets, of which their own time is meant;
-// others are passed over. Without from a set is asked from the beginning of its oldest file,
+// Complete asks the ledgers of sets, and their files, for what is missing of a period. Of a
+// directory its sets are meant, of a set's file its own time; other files are passed over. Without from a set is asked from the beginning of its oldest file,
 // without to up to now. The errors are *fs.PathError or those of ledger.Read.
-func Complete(paths []string, from, to, now time.Time) (*Completeness, error) {
+func Complete(places []Place, from, to, now time.Time) (*Completeness, error) {
 	c := &Completeness{}
 	if last := maxTime(from, to); last.After(now) {
 		c.Future = last
 	}
 	files := make(map[[2]string][]string) // by directory and set
-	for _, path := range paths {
+	for _, p := range places {
+		path := p.Path
 		st, err := os.Stat(path)
 		if err != nil {
 			return c, FileError(path, err)
 		}
 		if !st.IsDir() {
-			if set, _, _, _, ok := rotate.ParseName(filepath.Base(path)); ok && st.Mode().IsRegular() {
-				key := [2]string{filepath.Dir(path), set}
+			if dir, f, ok := fileset.ParsePath(path); ok && st.Mode().IsRegular() {
+				key := [2]string{dir, f.Set}
 				files[key] = append(files[key], path)
 			}
 			continue
 		}
-		names, err := SetsIn(path)
-		if err != nil {
-			return c, err
+		names := []string{p.Set}
+		if p.Set == "" {
+			if names, err = fileset.Names(path); err != nil {
+				return c, FileError(path, err)
+			}
 		}
 		for _, name := range names {
 			if err := c.addSet(path, name, from, to, now); err != nil {
@@ -121,7 +123,7 @@ func maxTime(a, b time.Time) time.Time {
 
 // record reads what is known of a set.
 func (c *Completeness) record(dir, name string, now time.Time) (SetRecord, error) {
-	running := rotate.Running(dir, name)
+	running := fileset.Running(dir, name)
 	r, err := ledger.Read(dir, name, running, now)
 	if err != nil {
 		return SetRecord{}, FileError(dir, err)
@@ -182,26 +184,4 @@ func (c *Completeness) add(s *SetRecord, wanted func(*ledger.Gap) bool) {
 		}
 		c.Gaps = append(c.Gaps, Gap{s.Name, s.Dir, *g})
 	}
-}
-
-// SetsIn returns, in alphabetical order, the names of the sets that have
-// a ledger or files in a directory.
-func SetsIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, FileError(dir, err)
-	}
-	var names []string
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		if set, _, _, _, ok := rotate.ParseName(e.Name()); ok {
-			names = append(names, set)
-		} else if set, ok := strings.CutSuffix(e.Name(), ledger.FileName("")); ok && rotate.CheckName(set) == nil {
-			names = append(names, set)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
 }

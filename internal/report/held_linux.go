@@ -1,18 +1,18 @@
 package report
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"netcap/internal/fileset"
 	"netcap/rotate"
 )
 
-// markHeld notes which files, sorted by set and sequence, are on hold.
-func markHeld(dir string, files []File) error {
+// markHeld notes which files of a directory's sets, by set and sequence, are on hold.
+func markHeld(files []File) error {
 	for first := 0; first < len(files); {
-		set := files[first].set
+		set, dir := files[first].set, filepath.Dir(files[first].Path)
 		end := first + 1
 		for end < len(files) && files[end].set == set {
 			end++
@@ -31,23 +31,21 @@ func markHeld(dir string, files []File) error {
 
 // Held tells each file of a set that a hold covers, oldest first.
 func Held(dir, set string, holds []rotate.Hold, tell func(path string, bytes int64)) error {
-	entries, err := os.ReadDir(dir)
+	entries, err := fileset.List(dir, set)
 	if err != nil {
 		return FileError(dir, err)
 	}
 	var files []File
 	for _, e := range entries {
-		name, start, seq, _, ok := rotate.ParseName(e.Name())
-		if !ok || name != set || !e.Type().IsRegular() {
+		if !e.Type().IsRegular() {
 			continue
 		}
 		st, err := e.Info()
 		if err != nil {
 			continue // it has just been deleted
 		}
-		files = append(files, File{Path: filepath.Join(dir, e.Name()), Sequence: seq, Bytes: st.Size(), set: set, start: start})
+		files = append(files, File{Path: filepath.Join(dir, e.Name()), Sequence: e.Seq, Bytes: st.Size(), set: set, start: e.Start})
 	}
-	slices.SortFunc(files, bySequence)
 	for i := range files {
 		if heldAt(files, i, holds) {
 			tell(files[i].Path, files[i].Bytes)

@@ -281,7 +281,7 @@ func TestDropped(t *testing.T) {
 		info, err := report.Info(write(t, dir, "eth0-20261123T130405Z-000001.pcapng", b), nil)
 		require.NoError(t, err)
 		assert.Equal(t, tt.dropped, number(info.Dropped), i)
-		list, err := report.List(dir)
+		list, err := report.List(report.Place{Path: dir})
 		require.NoError(t, err)
 		assert.Equal(t, tt.dropped, number(list[0].Dropped), i)
 	}

@@ -67,7 +67,7 @@ func TestLabels(t *testing.T) {
 	contents := captures(t)
 	for _, method := range []finish.Method{finish.Gzip, finish.Zstd} {
 		dir, originals := compressed(t, method, contents)
-		all, err := report.List(dir)
+		all, err := report.List(report.Place{Path: dir})
 		require.NoError(t, err)
 		require.Len(t, all, len(contents))
 		for _, got := range all {
@@ -149,7 +149,7 @@ func TestLabelsAreClaims(t *testing.T) {
 		judged := func(b []byte) (*report.FileInfo, report.File) {
 			write(t, dir, filepath.Base(path), b)
 			info, _ := report.Info(path, nil) //nolint:errcheck // Reason has it
-			all, err := report.List(dir)
+			all, err := report.List(report.Place{Path: dir})
 			require.NoError(t, err)
 			require.Len(t, all, 1)
 			return info, all[0]

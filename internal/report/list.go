@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"netcap/internal/fileset"
 	"netcap/internal/label"
 	"netcap/internal/printable"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // State is how far a file of a set has come.
@@ -64,31 +63,35 @@ type File struct {
 	set        string
 	start      time.Time
 	compressed bool
+	newest     bool // of its set
 }
 
-// List describes the files of capture sets in a directory, by set and sequence.
-// Whatever else is there is passed over. Of a pcapng file that netcap has
-// closed only the two ends are read, unless there is little to read in all or the file system
-// has a hole in it; of a compressed one its label; of others everything.
-func List(dir string) ([]File, error) {
-	entries, err := os.ReadDir(dir)
+// Place is where captures are: in a directory, or in one file.
+type Place struct {
+	Path string
+	// Set is the one set that is meant of those in the directory; "" for all of them.
+	Set string
+}
+
+// List describes the files of capture sets in a place, by set and sequence; whatever else is in
+// a directory is passed over. Of a place that is a file it describes that. Of a pcapng file that
+// netcap has closed only the two ends are read, unless there is little to read in all or the file
+// system has a hole in it; of a compressed one its label; of others everything.
+func List(p Place) ([]File, error) {
+	st, err := os.Stat(p.Path)
 	if err != nil {
-		return nil, FileError(dir, err)
+		return nil, FileError(p.Path, err)
 	}
-	files := []File{}
-	for _, e := range entries {
-		set, start, seq, ext, ok := rotate.ParseName(e.Name())
-		plain := strings.TrimSuffix(strings.TrimSuffix(ext, ".gz"), ".zst")
-		if !ok || !e.Type().IsRegular() || plain != ".pcapng" && plain != ".pcap" {
-			continue
-		}
-		files = append(files, File{
-			Path: filepath.Join(dir, e.Name()), Format: plain[1:], Sequence: seq,
-			set: set, start: start, compressed: plain != ext,
-		})
+	var files []File
+	switch {
+	case st.IsDir():
+		files, err = filesIn(p)
+	case st.Mode().IsRegular():
+		files, err = theFile(p.Path)
+	default:
+		err = fmt.Errorf("%s: neither a directory nor a regular file", printable.Text(p.Path))
 	}
-	slices.SortFunc(files, bySequence)
-	if err := markHeld(dir, files); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	total := int64(0)
@@ -99,9 +102,8 @@ func List(dir string) ([]File, error) {
 	}
 	for n := range files {
 		f := &files[n]
-		newest := n == len(files)-1 || files[n+1].set != f.set
 		// The lock first: a capture that ends meanwhile leaves a whole file.
-		open := newest && rotate.Running(dir, f.set)
+		open := f.newest && fileset.Running(filepath.Dir(f.Path), f.set)
 		f.Err = f.look(total <= little)
 		if open {
 			f.State = Open
@@ -111,8 +113,37 @@ func List(dir string) ([]File, error) {
 	return slices.DeleteFunc(files, func(f File) bool { return errors.Is(f.Err, fs.ErrNotExist) }), nil
 }
 
-func bySequence(a, b File) int {
-	return cmp.Or(strings.Compare(a.set, b.set), cmp.Compare(a.Sequence, b.Sequence), a.start.Compare(b.start), strings.Compare(a.Path, b.Path))
+// filesIn are the captures of sets in a directory.
+func filesIn(p Place) ([]File, error) {
+	entries, err := fileset.List(p.Path, p.Set)
+	if err != nil {
+		return nil, FileError(p.Path, err)
+	}
+	files := []File{}
+	for _, e := range entries {
+		if e.Type().IsRegular() && e.IsCapture("") {
+			files = append(files, newFile(filepath.Join(p.Path, e.Name()), e.File))
+		}
+	}
+	for n := range files {
+		files[n].newest = n == len(files)-1 || files[n+1].set != files[n].set
+	}
+	return files, markHeld(files)
+}
+
+// theFile is one file alone, of a set or not.
+func theFile(path string) ([]File, error) {
+	if dir, name, ok := fileset.ParsePath(path); ok {
+		all, err := filesIn(Place{Path: dir, Set: name.Set})
+		if n := slices.IndexFunc(all, func(f File) bool { return filepath.Base(f.Path) == name.String() }); err != nil || n >= 0 {
+			return slices.Clone(all[max(n, 0):min(n+1, len(all))]), err
+		}
+	}
+	return []File{{Path: path, Format: strings.TrimPrefix(filepath.Ext(path), ".")}}, nil
+}
+
+func newFile(path string, name fileset.File) File {
+	return File{Path: path, Format: name.Ext[1:], Sequence: name.Seq, set: name.Set, start: name.Start, compressed: name.Suffix != ""}
 }
 
 // little is how many bytes of files, all together, are read though their ends would do.
@@ -242,6 +273,9 @@ func SetDirs(base string) ([]string, error) {
 	}
 	var dirs []string
 	for _, e := range entries {
+		if e.Name()[0] == '.' {
+			continue // no set is called so
+		}
 		path := filepath.Join(base, e.Name())
 		// A set's directory may be a link to where there is room.
 		if st, err := os.Stat(path); err == nil && st.IsDir() {

@@ -57,7 +57,7 @@ func TestListHole(t *testing.T) {
 	}
 	b = pcapfile.AppendStatistics(b, 0, ns, &pcapfile.Statistics{Delivered: pcapfile.Count(1000), DroppedByOS: pcapfile.Count(0)})
 	path := write(t, dir, "eth0-20261123T130405Z-000001.pcapng", b)
-	all, err := report.List(dir)
+	all, err := report.List(report.Place{Path: dir})
 	require.NoError(t, err)
 	assert.Equal(t, report.Closed, all[0].State)
 
@@ -67,7 +67,7 @@ func TestListHole(t *testing.T) {
 	require.NoError(t, unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 1<<19, 1<<16))
 	info, err := report.Info(path, nil)
 	require.Error(t, err)
-	all, err = report.List(dir)
+	all, err = report.List(report.Place{Path: dir})
 	require.NoError(t, err)
 	assert.Equal(t, report.Suspect, all[0].State)
 	assert.Equal(t, info.Reason, all[0].Reason)

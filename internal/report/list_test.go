@@ -49,7 +49,7 @@ func number(n *uint64) string {
 
 func files(t *testing.T, dir string) []listed {
 	t.Helper()
-	all, err := report.List(dir)
+	all, err := report.List(report.Place{Path: dir})
 	require.NoError(t, err)
 	list := []listed{}
 	for _, f := range all {
@@ -127,7 +127,7 @@ func TestListReadsEnds(t *testing.T) {
 	require.Error(t, err)
 	damaged := listed{name, 1, strconv.FormatUint(info.Packets, 10), "-", "498ns", report.Suspect}
 	judged := func() string {
-		all, err := report.List(dir)
+		all, err := report.List(report.Place{Path: dir})
 		require.NoError(t, err)
 		return all[0].JudgedBy
 	}
@@ -140,11 +140,11 @@ func TestListReadsEnds(t *testing.T) {
 }
 
 func TestListEmpty(t *testing.T) {
-	all, err := report.List(t.TempDir())
+	all, err := report.List(report.Place{Path: t.TempDir()})
 	require.NoError(t, err)
 	assert.NotNil(t, all)
 	assert.Empty(t, all)
-	_, err = report.List(filepath.Join(t.TempDir(), "missing"))
+	_, err = report.List(report.Place{Path: filepath.Join(t.TempDir(), "missing")})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -153,7 +153,7 @@ func TestListJSON(t *testing.T) {
 	dir := t.TempDir()
 	content := twoInterfaces()
 	path := write(t, dir, "docker0-20261123T130405Z-000001.pcapng", content)
-	all, err := report.List(dir)
+	all, err := report.List(report.Place{Path: dir})
 	require.NoError(t, err)
 	got, err := json.Marshal(all)
 	require.NoError(t, err)

@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
+	"netcap/internal/input"
 	"netcap/internal/printable"
 	"netcap/pcapfile"
 )
@@ -137,7 +137,7 @@ func Begin(path string, stdout *os.File) (*File, error) {
 
 // compressed refuses names of compressed files.
 func compressed(path string) error {
-	if ext := filepath.Ext(path); slices.Contains([]string{".gz", ".zst", ".lz4", ".xz", ".bz2"}, ext) {
+	if ext := filepath.Ext(path); input.Compresses(ext) {
 		return fmt.Errorf("%q: captures are written uncompressed: leave out %s, or give -w - and pipe that into a compressor", path, ext)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package rotate
+package fileset
 
 import (
 	"errors"
@@ -7,6 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// ErrLocked is the error where another process writes a set.
+var ErrLocked = errors.New("another netcap is writing this set")
 
 // Running reports whether a capture writes the set of a name in a directory. To find out,
 // the set's lock is taken, shared, and let go at once. A capture that is starting at this
@@ -18,11 +21,16 @@ func Running(dir, set string) bool {
 // Idle calls a function while no capture writes a set, and none can begin to. Where one does
 // the error is ErrLocked, and another one where that can't be found out.
 func Idle(dir, set string, do func() error) error {
-	err := shared(filepath.Join(dir, lockName(set)), do)
+	err := shared(filepath.Join(dir, Lock(set)), do)
 	if damaged(err) {
 		err = shared(dir, do)
 	}
 	return err
+}
+
+// damaged reports whether an error is about what a file system, or a disk, has of one file.
+func damaged(err error) bool {
+	return errors.Is(err, unix.EIO) || errors.Is(err, unix.EBADMSG) || errors.Is(err, unix.EUCLEAN) || errors.Is(err, unix.ESTALE)
 }
 
 // shared calls a function with a file locked for readers.
