@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNames has captures write where they were told to, with PID files of their own, and each
+// TestFoundByName has captures write where they were told to, with PID files of their own, and each
 // command find them by their names: while they run, and after that. Another set of the same
 // name isn't taken for them, nor what shares their directory.
-func TestNames(t *testing.T) {
+func TestFoundByName(t *testing.T) {
 	h := newOperated(t)
 	h.does("start", "-i", "c0", "--name", "bar", "--keep-free", "1", "udp")
 	h.fill(50)
