@@ -66,6 +66,8 @@ func (b *buffer) skip() {
 
 // pool gives out buffers, up to a bound.
 type pool struct {
+	looking sync.Mutex // held while the bound is asked for
+
 	mu     sync.Mutex
 	freed  *sync.Cond // the front waits for it
 	wanted *sync.Cond // grow does
@@ -110,6 +112,8 @@ func buffersIn(bytes int64) int { return int(min(max(bytes/bufferSize, usualBuff
 // look asks again how much memory there is for buffers. Those that are out beyond that are
 // given back as they return.
 func (p *pool) look() (bytes int64, by BufferBound) {
+	p.looking.Lock() // what was found first isn't entered last
+	defer p.looking.Unlock()
 	bytes, by = p.bound()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,8 +132,7 @@ func TestMemoryChanges(t *testing.T) {
 	p.use(&s)
 	assert.EqualValues(t, 8<<20, s.BufferBound)
 	set := func(text string) {
-		require.NoError(t, f.Truncate(0))
-		_, err := f.WriteAt([]byte(text), 0)
+		_, err := f.WriteAt(fmt.Appendf(nil, "%-12s\n", text), 0) // at once
 		require.NoError(t, err)
 	}
 	set("max")

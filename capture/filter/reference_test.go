@@ -2,6 +2,7 @@ package filter
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -27,6 +28,9 @@ func xnet(prog []bpf.RawInstruction) *bpf.VM {
 // TestVM holds the matcher, and the VM that other tests use, against the one of
 // golang.org/x/net/bpf. For that one the length of a packet is what was captured.
 func TestVM(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("the VM of golang.org/x/net/bpf adds offsets as int, which is too small here")
+	}
 	resolver := corpusResolver(t)
 	packets := corpusPackets(t)
 	var programs, compared, accepted int

@@ -71,7 +71,7 @@ func TestJSONAgainstTshark(t *testing.T) {
 			if got.TCP != nil {
 				ours = append(ours, strings.Join([]string{
 					*got.Source, *got.Destination, strconv.Itoa(*got.SourcePort), strconv.Itoa(*got.DestinationPort),
-					strconv.Itoa(int(got.TCP.Seq)), strconv.Itoa(int(got.TCP.Length)), strconv.Itoa(got.Length),
+					strconv.FormatUint(uint64(got.TCP.Seq), 10), strconv.FormatUint(uint64(got.TCP.Length), 10), strconv.Itoa(got.Length),
 				}, "\t"))
 			}
 			return true

@@ -1,6 +1,7 @@
 package diagnosis_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -284,7 +285,7 @@ func (tr *traffic) report(t testing.TB, cfg *diagnosis.Config, files ...string) 
 		all = append(all, a.File(path))
 	}
 	frames := slices.Clone(tr.frames)
-	slices.SortStableFunc(frames, func(x, y frame) int { return int(x.at - y.at) })
+	slices.SortStableFunc(frames, func(x, y frame) int { return cmp.Compare(x.at, y.at) })
 	on := tr.on()
 	for n := range frames {
 		a.Add(all[n%len(all)], tr.packet(&frames[n], on))

@@ -95,7 +95,9 @@ func (p *probe) run(t *testing.T, who string) *probed {
 		require.Len(t, fields, 3)
 		name, may, said := fields[0], fields[1], fields[2]
 		if name == "lacks" {
-			assert.Empty(t, said)
+			if !bySocketcall {
+				assert.Empty(t, said)
+			}
 			continue
 		}
 		d.names = append(d.names, name)
@@ -130,6 +132,10 @@ const (
 	override = "\t0000000000000002\n" // 1
 	forFiles = "\t00000000000001ff\n" // 0 to 8
 )
+
+// bySocketcall says that sockets are made by socketcall(2), where seccomp can't tell their families:
+// the processes say so.
+const bySocketcall = runtime.GOARCH == "386" || runtime.GOARCH == "s390x"
 
 // table is that of SECURITY.md: the abilities, and whether each of the processes has them.
 func table(t *testing.T) (names []string, may map[string]map[string]bool) {
@@ -178,6 +184,9 @@ func TestAbilities(t *testing.T) {
 		d := p.run(t, who)
 		require.Equal(t, names, d.names)
 		for _, name := range names {
+			if bySocketcall && (who == "capture" || who == "gate") && strings.Contains(name, "socket") {
+				continue
+			}
 			assert.Equal(t, may[name], d.may[name], "%s: %s: %s", who, name, d.said[name])
 		}
 		switch who {
