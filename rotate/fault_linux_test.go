@@ -39,8 +39,11 @@ func TestCut(t *testing.T) {
 		for _, err := range []error{unix.ENOSPC, unix.EIO} {
 			t.Run(fmt.Sprint(l.name, ", ", err), func(t *testing.T) {
 				step := 1
-				if l.big > 0 {
+				switch {
+				case l.big > 0:
 					step = 37
+				case testing.Short():
+					step = 7
 				}
 				for room := l.from; room <= l.to; room += step {
 					cutAt(t, l.big, room, l.publish, err)
@@ -112,6 +115,7 @@ func TestDiskFull(t *testing.T) {
 		for _, set := range []bool{true, false} {
 			for _, keep := range []int64{1, 1 << 20} {
 				t.Run(fmt.Sprintf("%s, set %v, keep %d", disk.name, set, keep), func(t *testing.T) {
+					t.Parallel() // it waits, mostly
 					dir := disk.mount(t)
 					c := config(t, dir)
 					if !set {

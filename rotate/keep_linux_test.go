@@ -41,6 +41,7 @@ func TestKeepAtLeast(t *testing.T) {
 		{"none", AtLeast{None: true}, 2 * mib, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // it waits, mostly
 			dir := mountTmpfs(t, "size=32m")
 			c := config(t, dir)
 			c.Budget, c.KeepFree, c.KeepAtLeast = Amount{Bytes: 20 * mib}, Amount{Bytes: tt.free}, tt.keep
