@@ -18,6 +18,7 @@ import (
 // TestCut ends the disk after each number of bytes: the file ends in a whole
 // record and, where there is room for one, in a trailer, and the sums are right.
 func TestCut(t *testing.T) {
+	noLeaksInAll(t)
 	// A file of a header and packets of 200 bytes, published one by one or all
 	// at once, and one of which the end of the first buffer is near.
 	type layout struct {
@@ -38,6 +39,7 @@ func TestCut(t *testing.T) {
 	} {
 		for _, err := range []error{unix.ENOSPC, unix.EIO} {
 			t.Run(fmt.Sprint(l.name, ", ", err), func(t *testing.T) {
+				t.Parallel()
 				step := 1
 				switch {
 				case l.big > 0:
@@ -105,6 +107,7 @@ func cutAt(t *testing.T, big, room int, publish bool, failure error) {
 // or in the same; and every packet is accounted for.
 func TestDiskFull(t *testing.T) {
 	testenv.Root(t)
+	noLeaksInAll(t)
 	for _, disk := range []struct {
 		name  string
 		mount func(t *testing.T) string

@@ -27,6 +27,7 @@ func logged(c *Config) *bytes.Buffer {
 // Then packets are counted as dropped, until there is room.
 func TestKeepAtLeast(t *testing.T) {
 	testenv.Root(t)
+	noLeaksInAll(t)
 	const mib = 1 << 20
 	for _, tt := range []struct {
 		name string

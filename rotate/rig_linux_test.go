@@ -343,10 +343,26 @@ func sizeOf(t testing.TB, files ...string) (n int64) {
 	return n
 }
 
+// together are the tests whose subtests run beside one another, so that none of them can say what
+// is its own.
+var together sync.Map
+
+// noLeaksInAll is noLeaks for all subtests together.
+func noLeaksInAll(t *testing.T) {
+	t.Helper()
+	noLeaks(t)
+	together.Store(t.Name(), true)
+}
+
 // noLeaks compares descriptors and goroutines now with those when the test
 // ends. It must come before what it is to watch.
 func noLeaks(t testing.TB) {
 	t.Helper()
+	if test, _, sub := strings.Cut(t.Name(), "/"); sub {
+		if _, ok := together.Load(test); ok {
+			return
+		}
+	}
 	fds, routines := descriptors(t), runtime.NumGoroutine()
 	t.Cleanup(func() {
 		// At once: given time, the garbage collector closes forgotten files.
