@@ -26,8 +26,8 @@ func newCheckCommand() *cobra.Command {
 		Short: "Say what would go wrong with a capture, and how long its budget would last",
 		Long: `Takes the flags of a capture and proves, as the user who runs it, that it would work:
 interface and capabilities, the kernel's ring, the filter, which the kernel has to take on
-a socket, directory, disk and budget, as the user of -Z too, PID file, log, memory,
-AppArmor or SELinux, and the clock. It leaves nothing behind,
+a socket, directory, disk and budget, as the user of -Z too, PID file, log, memory, what confines
+the capture, AppArmor or SELinux, and the clock. It leaves nothing behind,
 and captures nothing. Then it watches the interface's own counters for three seconds
 and says how long the budget lasts at that rate, without regard to a filter.
 
@@ -128,8 +128,13 @@ func (o *captureOptions) preflight(filter []string) (*preflight.Config, error) {
 	if o.rootFor != nil && o.systemUID != 0 && o.user == "" {
 		c.RootFor = o.rootFor.Error()
 	}
-	c.PIDFile, err = o.pidPath()
-	return c, err
+	if c.PIDFile, err = o.pidPath(); err != nil {
+		return nil, err
+	}
+	if !o.noSandbox {
+		c.Sandbox = o.sandbox(&cfg.Files, c.PIDFile)
+	}
+	return c, nil
 }
 
 // firstFailure is why a capture wouldn't work, nil if it would.

@@ -28,6 +28,8 @@ func TestCheck(t *testing.T) {
 	assert.Regexp(t, `(?m)^ok +directory: /var/lib/netcap/c0 can be written$`, out)
 	assert.Regexp(t, `(?m)^(ok|warning) +disk: .* are free, .* are kept free; the budget is .*, of which 0 B in 0 files are used; the last .* are kept though there be no room$`, out)
 	assert.Regexp(t, `(?m)^ok +PID file: /run/netcap/c0.pid can be locked$`, out)
+	assert.Regexp(t, `(?m)^ok +sandbox: the capture is confined by Landlock, no_new_privs, capabilities CAP_NET_RAW, seccomp$`, out)
+	assert.NotContains(t, h.does("check", "-i", "c0", "--no-sandbox"), "sandbox:")
 	assert.Regexp(t, `(?m)^ok +forecast: `, out)
 
 	h.net.SetDown(t, "c0")

@@ -15,6 +15,7 @@ import (
 	"netcap/internal/fileset"
 	"netcap/internal/helper"
 	"netcap/internal/journal"
+	"netcap/internal/sandbox"
 	"netcap/rotate"
 )
 
@@ -31,6 +32,7 @@ func newHelperCommands() []*cobra.Command {
 		hidden(journal.Argument, "Read for --dicom-journal", func(cmd *cobra.Command) error {
 			return journal.Main(os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		}),
+		hidden(sandbox.TrialArgument, "Try what confines a capture", func(cmd *cobra.Command) error { return sandbox.TrialMain(os.Stdin, cmd.OutOrStdout()) }),
 		hidden(docker.GateArgument, "Ask Docker for a capture", func(*cobra.Command) error { return docker.GateMain(os.Stdin) }),
 	}
 }

@@ -308,3 +308,21 @@ func TestAbsentAtStart(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(info, "Name = c9"), "a description each time: %s", info)
 	assert.Contains(t, run1(t, "capinfos", "-k", files[0]), "filter: udp")
 }
+
+// TestWithoutPidfd has commands act on captures where the kernel has no pidfd_open(2), before
+// Linux 5.3, or a container's profile refuses it.
+func TestWithoutPidfd(t *testing.T) {
+	h := newOperated(t)
+	for _, failure := range []string{"ENOSYS", "EPERM"} {
+		h.does("start", "-i", "c0", "--keep-free", "1", "udp")
+		for _, args := range [][]string{{"status"}, {"rotate", "c0"}, {"stop", "c0"}} {
+			cmd := h.program(append([]string{testenv.Program(t, "strace"), "-f", "-qq", "-o", "/dev/null", "-e", "trace=pidfd_open", "-e", "inject=pidfd_open:error=" + failure, testenv.Netcap(t)}, args...)...)
+			p := h.start(cmd)
+			p.wait()
+			require.Zero(t, cmd.ProcessState.ExitCode(), "%s, %v: %s", failure, args, &p.stderr)
+			assert.Contains(t, p.stdout.String(), map[string]string{"status": "capturing", "rotate": ".pcapng\n", "stop": ") has ended: "}[args[0]])
+		}
+		status, _, _ := h.netcap("status")
+		assert.Equal(t, exitNotRunning, status)
+	}
+}

@@ -77,17 +77,7 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 		return captureSandbox{Enforced: []string{}, Lacks: []string{"--no-sandbox"}}, nil
 	}
 	_ = time.Now().Local().String() // reads the zone's file
-	c := &sandbox.Config{User: o.becomes, Open: o.noSandbox}
-	if pidPath != "" { // the control socket goes
-		c.Remove = append(c.Remove, filepath.Dir(pidPath))
-	}
-	if o.logFile != "" {
-		c.Write = append(c.Write, filepath.Dir(o.logFile))
-	}
-	if cfg.Files.Stream == nil {
-		c.Write = append(c.Write, cfg.Files.Dir)
-	}
-	r, err := sandbox.Confine(c)
+	r, err := sandbox.Confine(o.sandbox(&cfg.Files, pidPath))
 	if err != nil {
 		return captureSandbox{}, fmt.Errorf("%w; --no-sandbox does without", err)
 	}
@@ -96,6 +86,21 @@ func (o *captureOptions) confine(cfg *record.Config, pidPath string, log *daemon
 		log.Warn("not confined in one respect", "because", lack)
 	}
 	return captureSandbox{Enforced: r.Enforced, Lacks: append([]string{}, r.Lacks...)}, nil
+}
+
+// sandbox is what the capture keeps.
+func (o *captureOptions) sandbox(f *rotate.Config, pidPath string) *sandbox.Config {
+	c := &sandbox.Config{User: o.becomes, Open: o.noSandbox}
+	if pidPath != "" { // the control socket goes
+		c.Remove = append(c.Remove, filepath.Dir(pidPath))
+	}
+	if o.logFile != "" {
+		c.Write = append(c.Write, filepath.Dir(o.logFile))
+	}
+	if f.Stream == nil {
+		c.Write = append(c.Write, f.Dir)
+	}
+	return c
 }
 
 // command is the path of the program of -z, "" for none.

@@ -14,6 +14,7 @@ import (
 	"netcap/internal/daemon"
 	"netcap/internal/ownfile"
 	"netcap/internal/record"
+	"netcap/internal/sandbox"
 	"netcap/rotate"
 )
 
@@ -52,6 +53,8 @@ type Config struct {
 	Journal, Command string
 	// LogFile is where the log would be, "" for none.
 	LogFile string
+	// Sandbox is what the capture keeps when it has begun, nil where nothing confines it.
+	Sandbox *sandbox.Config
 }
 
 // Run checks everything that doesn't take time, as the user who runs it. The error of
@@ -74,8 +77,28 @@ func Run(c *Config) (results []Result, preview *rotate.Preview) {
 	if c.LogFile != "" {
 		results = append(results, theLog(c.LogFile))
 	}
+	if c.Sandbox != nil {
+		results = append(results, theSandbox(c.Sandbox))
+	}
 	results = append(results, theMemory(c, preview), theConfinement(), theClock())
 	return results, preview
+}
+
+// theSandbox has a process confine itself as the capture would.
+func theSandbox(c *sandbox.Config) Result {
+	r := Result{Check: "sandbox", Verdict: OK}
+	got, err := c.Try("/proc/self/exe")
+	switch {
+	case err != nil:
+		r.Verdict, r.Text, r.Err = Fail, err.Error(), err
+		r.Mend = "--no-sandbox does without"
+	case len(got.Lacks) > 0:
+		r.Verdict, r.Text = Warn, "not in one respect: "+strings.Join(got.Lacks, "; not in another: ")
+		r.Mend = "nothing, for a capture works all the same; a newer kernel confines it better"
+	default:
+		r.Text = "the capture is confined by " + strings.Join(got.Enforced, ", ")
+	}
+	return r
 }
 
 // theInterface opens it as a capture would, and so proves capabilities and the
