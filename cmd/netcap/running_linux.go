@@ -97,24 +97,18 @@ func allRunning() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	captures, err := remembered()
+	captures, _ := remembered() // what can't be read names none
 	for _, c := range captures {
 		if c.running && !slices.Contains(all, c.pidFile) {
 			all = append(all, c.pidFile)
 		}
 	}
-	if len(all) > 0 {
-		err = nil // what can't be read is perhaps of none that runs
-	}
-	return all, err
+	return all, nil
 }
 
 // runningNamed is the PID file of the capture of a name.
 func runningNamed(name string) (string, error) {
-	captures, err := remembered()
-	if err != nil {
-		return "", err
-	}
+	captures, _ := remembered() // what can't be read names none
 	captures = slices.DeleteFunc(captures, func(c known) bool { return !c.running || c.name != name })
 	switch len(captures) {
 	case 0:

@@ -149,11 +149,12 @@ func (r *Registry) entered() (all []Capture, failed error) {
 	return all, failed
 }
 
-// read enters the captures that a directory tells of. What isn't a file of this user's, or is
-// damaged, is passed over: it says nothing about any capture.
+// read enters the captures that a directory tells of. A directory that others decide about, or that
+// this user may not read, tells nothing about captures of his; nor does a file that isn't his, or
+// is damaged.
 func (r *Registry) read(path string, latest map[string]Capture) error {
 	entries, err := os.ReadDir(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	if err != nil {
@@ -165,7 +166,12 @@ func (r *Registry) read(path string, latest map[string]Capture) error {
 			continue
 		}
 		if dir == nil {
-			if dir, err = ownfile.OpenDir(filepath.Join(path, e.Name()), false); err != nil {
+			dir, err = ownfile.OpenDir(filepath.Join(path, e.Name()), false)
+			var unsafe *ownfile.UnsafeError
+			if errors.As(err, &unsafe) {
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 			defer dir.Close()
