@@ -29,8 +29,15 @@ const (
 	MaxRingSize = 1 << 30
 )
 
+// MaxThreads is how many Handles share an interface at most: PACKET_FANOUT_MAX of the
+// kernels that have the fewest.
+const MaxThreads = 256
+
 // DefaultRetireTimeout is how long a packet may wait in a block that isn't full.
 const DefaultRetireTimeout = 100 * time.Millisecond
+
+// ErrNoInterface is what Open returns for a name that no interface has.
+var ErrNoInterface = errors.New("no such interface")
 
 // Direction selects packets by where they are going, seen from this host.
 type Direction uint8

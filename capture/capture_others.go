@@ -8,9 +8,6 @@ import (
 	"runtime"
 )
 
-// ErrNoInterface is what Open returns for a name that no interface has.
-var ErrNoInterface = errors.New("no such interface")
-
 // Handle is an open capture. AF_PACKET is Linux's, so there is none here.
 type Handle struct{}
 
@@ -25,6 +22,24 @@ func Open(*Config) (*Handle, error) { return nil, errUnsupported }
 // New returns an error that is errors.ErrUnsupported.
 func New(Socket, *Config) (*Handle, error) { return nil, errUnsupported }
 
+// OpenGroup returns an error that is errors.ErrUnsupported.
+func OpenGroup(*Config, int) ([]*Handle, error) { return nil, errUnsupported }
+
+// Threads is 1.
+func Threads(string) int { return 1 }
+
+// CheckFilter returns an error that is errors.ErrUnsupported.
+func CheckFilter(*Config) error { return errUnsupported }
+
+// CheckName returns an error that is errors.ErrUnsupported.
+func CheckName(string) error { return errUnsupported }
+
+// OwnName returns an error that is errors.ErrUnsupported.
+func OwnName(string) (string, error) { return "", errUnsupported }
+
+// LinkOf returns an error that is errors.ErrUnsupported.
+func LinkOf(string) (Link, error) { return Link{}, errUnsupported }
+
 // DefaultRoute returns an error that is errors.ErrUnsupported.
 func DefaultRoute() (string, error) { return "", errUnsupported }
 
@@ -38,5 +53,6 @@ func (*Handle) Close() error                    { return errUnsupported }
 func (*Batch) Len() int                         { return 0 }
 func (*Batch) Next(*Packet) bool                { return false }
 func (*Batch) Peek(*Raw) bool                   { return false }
+func (*Batch) TimedOut() bool                   { return false }
 func (*Batch) Err() error                       { return errUnsupported }
 func (*Batch) Release()                         {}

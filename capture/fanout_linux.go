@@ -13,10 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxThreads is how many Handles share an interface at most: PACKET_FANOUT_MAX of the
-// kernels that have the fewest.
-const MaxThreads = 256
-
 // OpenGroup starts to capture on an interface with n Handles, among which the kernel shares
 // the packets out: PACKET_FANOUT of packet(7), by flow, and to another Handle where a ring is
 // full. Each has a ring of cfg.RingSize, and each is read by a goroutine of its own. Between

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
+	"netcap/internal/links"
 )
 
 // Lengths of names in bytes: IFNAMSIZ and ALTIFNAMSIZ of linux/if.h, without the
@@ -55,30 +54,11 @@ func ownName(name string) (string, error) {
 	if name == "" || len(name) > maxAltName || strings.Contains(name, "\x00") {
 		return "", ErrNoInterface
 	}
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
-	if err != nil {
-		return "", err
+	own, err := links.ByAlternative(name)
+	if err == nil && own == "" {
+		err = ErrNoInterface
 	}
-	defer conn.Close()
-	request := netlink.NewAttributeEncoder()
-	request.String(unix.IFLA_ALT_IFNAME, name)
-	data, err := request.Encode()
-	if err != nil {
-		return "", err
-	}
-	messages, err := conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request},
-		Data:   append(make([]byte, unix.SizeofIfInfomsg), data...),
-	})
-	if err != nil {
-		return "", err
-	}
-	for _, m := range messages {
-		if l, ok := parseLink(m); ok {
-			return l.Name, nil
-		}
-	}
-	return "", ErrNoInterface
+	return own, err
 }
 
 // byName finds an interface by its own name or an alternative one.

@@ -56,9 +56,6 @@ func open(c *Config, ifi *net.Interface, program []bpf.RawInstruction) (h *Handl
 	return h, nil
 }
 
-// ErrNoInterface is what Open returns for a name that no interface has.
-var ErrNoInterface = errors.New("no such interface")
-
 // lookup finds an interface; for Any it has index 0 and no address.
 func lookup(name string) (*net.Interface, error) {
 	if name == Any {

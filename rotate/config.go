@@ -186,10 +186,12 @@ type Config struct {
 	// Header appends what a file begins with. first is false where the one
 	// file of Config.File goes on after a gap. It is called by the front.
 	Header func(dst []byte, first bool) []byte
-	// Trailer appends what a file ends with. cut says that records which were
-	// appended are missing from the file. Front and back call it, one at a time
-	// for each file; it must not call the Writer.
-	Trailer func(dst []byte, cut bool) []byte
+	// Trailer appends what a file ends with. It is called by the front, and must not call
+	// the Writer.
+	Trailer func(dst []byte) []byte
+	// CutTrailer appends what a file ends with from which records that were appended had to be
+	// cut off. It is called by the back.
+	CutTrailer func(dst []byte) []byte
 	// Records returns the length of the whole records at the start of p, and
 	// how many of them are packets.
 	Records func(p []byte) (n, packets int)
@@ -267,8 +269,8 @@ func (c *Config) withDefaults() (Config, error) {
 		out.Sync = DefaultSync
 	}
 	switch {
-	case out.Header == nil || out.Trailer == nil || out.Records == nil:
-		return out, errors.New("rotate: Header, Trailer and Records must be set")
+	case out.Header == nil || out.Trailer == nil || out.CutTrailer == nil || out.Records == nil:
+		return out, errors.New("rotate: Header, Trailer, CutTrailer and Records must be set")
 	case out.SegmentDuration < time.Second:
 		return out, fmt.Errorf("segment duration %v: must be at least 1s", out.SegmentDuration)
 	case out.SegmentCount < 0 || out.SegmentCount == 1:

@@ -139,7 +139,7 @@ func TestDefaultsRefuse(t *testing.T) {
 	good := Config{
 		Name: "x", Ext: ".pcapng",
 		Header:  func(b []byte, _ bool) []byte { return b },
-		Trailer: func(b []byte, _ bool) []byte { return b },
+		Trailer: func(b []byte) []byte { return b }, CutTrailer: func(b []byte) []byte { return b },
 		Records: func([]byte) (int, int) { return 0, 0 },
 	}
 	c, err := good.withDefaults()
@@ -151,6 +151,7 @@ func TestDefaultsRefuse(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"no header":                   func(c *Config) { c.Header = nil },
 		"no trailer":                  func(c *Config) { c.Trailer = nil },
+		"no cut trailer":              func(c *Config) { c.CutTrailer = nil },
 		"no records":                  func(c *Config) { c.Records = nil },
 		"short segments":              func(c *Config) { c.SegmentDuration = time.Millisecond },
 		"negative count":              func(c *Config) { c.SegmentCount = -1 },

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"netcap/internal/ownfile"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +39,7 @@ func openDirectory(path string, create bool, way fs.FileMode) (*directory, error
 	d := &directory{path: path, mode: privateMode}
 	err := d.open(create, way)
 	if err != nil {
-		return nil, errors.Join(explainDir(path, err), d.unmake())
+		return nil, errors.Join(ownfile.ExplainDir(path, err), d.unmake())
 	}
 	return d, nil
 }
@@ -127,7 +129,7 @@ func usageOf(path string) (total, free int64, err error) {
 			return total, free, nil
 		}
 		if !errors.Is(err, unix.ENOENT) || dir == "/" {
-			return 0, 0, explainDir(dir, &fs.PathError{Op: "statfs", Path: dir, Err: err})
+			return 0, 0, ownfile.ExplainDir(dir, &fs.PathError{Op: "statfs", Path: dir, Err: err})
 		}
 	}
 }
@@ -136,31 +138,6 @@ func usageOf(path string) (total, free int64, err error) {
 // that name is an error, fs.ErrExist.
 func (d *directory) create(name string) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW|unix.O_LARGEFILE, d.mode)
-}
-
-// explainDir says of a refusal who is refused what, and what to do.
-func explainDir(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
-		return err
-	}
-	owner := ""
-	for dir := path; ; dir = filepath.Dir(dir) {
-		st, statErr := os.Stat(dir)
-		if statErr == nil {
-			owner = fmt.Sprintf("%s is owned by %s, mode %v", dir, ownerOf(st), st.Mode().Perm())
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	do := "choose another directory with --dir or -w, or run as its owner or with sudo"
-	if errors.Is(err, unix.EROFS) {
-		do = "choose a directory on a file system that can be written, with --dir or -w"
-	} else if os.Geteuid() == 0 {
-		do = "root is refused by network file systems with root squash, and by AppArmor or SELinux; choose another directory with --dir or -w"
-	}
-	return fmt.Errorf("%w (running as %s; %s): %s", err, userName(os.Geteuid()), owner, do)
 }
 
 func ownerOf(st fs.FileInfo) string {

@@ -13,6 +13,6 @@
 // up to a bound, and given back. What can't be written is counted, to the
 // packet.
 //
-// The package knows nothing of what the records are, but for three functions
-// of Config: what begins a file, what ends one, and where records end.
+// The package knows nothing of what the records are, but for four functions
+// of Config: what begins a file, what ends one, also one that was cut, and where records end.
 package rotate

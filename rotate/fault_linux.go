@@ -112,7 +112,7 @@ func (b *back) retire(seg *segment) bool {
 func (b *back) cut(seg *segment, buf *buffer) {
 	var trailer []byte
 	if b.cfg.Stream == nil {
-		trailer = b.cfg.Trailer(nil, true)
+		trailer = b.cfg.CutTrailer(nil)
 	}
 	size := seg.end // of what is on the disk
 	pos, packets := b.boundary(buf, buf.written)

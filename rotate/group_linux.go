@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +15,8 @@ import (
 
 // Modes of files that nobody but their owner reads, and of those that a group may.
 const (
-	privateMode = 0o600
-	sharedMode  = 0o640
+	privateMode = fileset.Private
+	sharedMode  = fileset.Shared
 	sharedDir   = 0o750
 )
 
@@ -96,39 +95,4 @@ func (d *directory) shareFile(name string, gid int) error {
 		return err
 	}
 	return errors.Join(f.Chown(-1, gid), f.Chmod(sharedMode))
-}
-
-// setMode is the mode of a set's files: that of its lock says who may read the set.
-func setMode(root *os.Root, set string) fs.FileMode {
-	st, err := root.Lstat(fileset.Lock(set))
-	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o040 == 0 {
-		return privateMode
-	}
-	return sharedMode
-}
-
-// likeSet gives a file of a set the group of its lock, and the mode, where it hasn't got them
-// by the way in which it was made: a confined capture can't change them, and needn't.
-func likeSet(root *os.Root, set string, f *os.File) error {
-	if setMode(root, set) != sharedMode {
-		return nil
-	}
-	lock, err := root.Lstat(fileset.Lock(set))
-	if err != nil {
-		return err
-	}
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if st.Mode().Perm() != sharedMode {
-		if err := f.Chmod(sharedMode); err != nil {
-			return err
-		}
-	}
-	if of, ok := lock.Sys().(*syscall.Stat_t); ok && st.Sys().(*syscall.Stat_t).Gid != of.Gid {
-		// Who is no member can't, and has a directory for it that gives files its group.
-		_ = f.Chown(-1, int(of.Gid))
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netcap/internal/fileset"
+	"netcap/internal/ownfile"
 )
 
 // shareDir locks the directory, for this set alone or with others that share it
@@ -114,7 +115,7 @@ func (s *set) openLock(path string) (f *os.File, made bool, err error) {
 		return f, true, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return nil, false, explainDir(s.dir.path, err)
+		return nil, false, ownfile.ExplainDir(s.dir.path, err)
 	}
 	st, err := s.lstat(s.dir, name)
 	if err != nil {

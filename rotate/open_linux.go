@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"netcap/internal/ownfile"
 )
 
 // prepare opens the directory, and the set. What can be refused is refused
@@ -161,5 +163,5 @@ func (b *back) explainFile(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s: %w, and nothing is ever overwritten: choose another name, move it away, or give -C, -G or -W to write a set beside it", path, fs.ErrExist)
 	}
-	return explainDir(b.dir.path, err)
+	return ownfile.ExplainDir(b.dir.path, err)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"netcap/internal/ownfile"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -56,7 +58,8 @@ func Look(cfg *Config) (*Preview, error) { return LookFor(cfg, nil) }
 func LookFor(cfg *Config, next *Successor) (*Preview, error) {
 	c := *cfg
 	c.Header = func(dst []byte, _ bool) []byte { return dst }
-	c.Trailer = func(dst []byte, _ bool) []byte { return dst }
+	c.Trailer = func(dst []byte) []byte { return dst }
+	c.CutTrailer = c.Trailer
 	c.Records = func([]byte) (int, int) { return 0, 0 }
 	c, err := c.withDefaults()
 	if err != nil {
@@ -132,7 +135,7 @@ func (p *Preview) tryFile(c *Config, dir *directory) (err error) {
 	name := fmt.Sprintf(".netcap-check-%d", os.Getpid())
 	f, err := dir.create(name)
 	if err != nil {
-		return explainDir(c.Dir, err)
+		return ownfile.ExplainDir(c.Dir, err)
 	}
 	defer func() { err = errors.Join(err, f.Close(), dir.root.Remove(name)) }()
 	if _, err := f.Write(make([]byte, 4096)); err != nil {

@@ -142,13 +142,9 @@ func config(t testing.TB, dir string) *Config {
 			}
 			return appendRecord(dst, kindAgain, 0, headerSize)
 		},
-		Trailer: func(dst []byte, cut bool) []byte {
-			if cut {
-				return appendRecord(dst, kindCut, 0, trailerSize)
-			}
-			return appendRecord(dst, kindTrailer, 0, trailerSize)
-		},
-		Records: lengths,
+		Trailer:    func(dst []byte) []byte { return appendRecord(dst, kindTrailer, 0, trailerSize) },
+		CutTrailer: func(dst []byte) []byte { return appendRecord(dst, kindCut, 0, trailerSize) },
+		Records:    lengths,
 	}
 }
 

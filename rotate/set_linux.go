@@ -11,12 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"netcap/internal/fileset"
+	"netcap/internal/holds"
+	"netcap/internal/ownfile"
 )
 
 // entry is a file of the set.
@@ -58,8 +59,8 @@ type set struct {
 
 	deleted func(FileInfo, Bound) // told of what is deleted
 
-	holds      *holds // nil while they can't be read
-	holdsState holdsState
+	holds      *holds.Set // nil while they can't be read
+	holdsState holds.State
 }
 
 // openSet locks the set, against other processes and this one, and looks at
@@ -67,7 +68,7 @@ type set struct {
 func openSet(dir *directory, c *Config, m *machine) (*set, error) {
 	s := &set{
 		dir: dir, owner: c.Owner, name: c.Name, ext: c.Ext, log: c.Log, boot: m.boot, origin: m.boot(), wall: c.Now(),
-		lstat: m.lstat, newFile: m.create, current: none, hidden: map[string]bool{}, holds: &holds{}, deleted: c.Deleted,
+		lstat: m.lstat, newFile: m.create, current: none, hidden: map[string]bool{}, holds: &holds.Set{}, deleted: c.Deleted,
 	}
 	if err := s.shareDir(c.OwnDir); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func openSet(dir *directory, c *Config, m *machine) (*set, error) {
 	}
 	l := s.look(new(atomic.Bool))
 	if l.err != nil {
-		return nil, errors.Join(explainDir(dir.path, l.err), s.undo(), s.close())
+		return nil, errors.Join(ownfile.ExplainDir(dir.path, l.err), s.undo(), s.close())
 	}
 	s.takeOver(l)
 	return s, nil
@@ -87,10 +88,7 @@ func openSet(dir *directory, c *Config, m *machine) (*set, error) {
 const none = -1
 
 // ours reports whether a file is a regular one of this user, or of the set's, with one name.
-func (s *set) ours(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && (int(sys.Uid) == os.Geteuid() || int(sys.Uid) == s.owner) && sys.Nlink == 1
-}
+func (s *set) ours(st fs.FileInfo) bool { return ownfile.Plain(st, os.Geteuid(), s.owner) }
 
 // create makes the next file of the set, which begin makes the current one. A name that is
 // taken, by whatever, is passed over.
@@ -108,7 +106,7 @@ func (s *set) create(start time.Time) (*os.File, fileset.File, error) {
 		}
 		if err != nil {
 			s.last-- // it wasn't used
-			return nil, fileset.File{}, explainDir(s.dir.path, err)
+			return nil, fileset.File{}, ownfile.ExplainDir(s.dir.path, err)
 		}
 		s.touch(name)
 		return f, name, nil

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netcap/internal/fileset"
+	"netcap/internal/ownfile"
 )
 
 // A Successor is a user whom the process of a Writer is to become, once HandOver has given
@@ -157,7 +158,7 @@ func (n *Successor) tryFiles(dir *directory) error {
 	given := name + "-given"
 	f, err := dir.create(given)
 	if err != nil {
-		return explainDir(dir.path, err)
+		return ownfile.ExplainDir(dir.path, err)
 	}
 	defer func() {
 		_ = errors.Join(dir.root.Remove(given), dir.root.Remove(given+".new"), dir.root.Remove(name), dir.root.Remove(name+".new"))
@@ -226,10 +227,7 @@ func (n *Successor) tryOld(c *Config, dir *directory) error {
 
 // handedOver reports whether HandOver gives a file away: a regular one of this user's,
 // with one name.
-func handedOver(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
-}
+func handedOver(st fs.FileInfo) bool { return ownfile.Plain(st, os.Geteuid()) }
 
 // foreign says which files have the names of the set's, and aren't its: they are neither
 // counted nor deleted. "" for none.

@@ -190,7 +190,7 @@ func (w *Writer) Ending() Ending { return Ending{w.seg} }
 // end writes the trailer and hands the segment over.
 func (w *Writer) end(now time.Time) {
 	w.seg.stop = now
-	w.Commit(w.cfg.Trailer(w.buf.data, false), 0)
+	w.Commit(w.cfg.Trailer(w.buf.data), 0)
 	w.handOver(true)
 }
 

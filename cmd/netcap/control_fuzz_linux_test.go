@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/holds"
 	"netcap/internal/record"
-	"netcap/rotate"
 )
 
 // FuzzControl asks the control socket for anything, in requests that Go's server lets
@@ -58,15 +58,15 @@ func FuzzControl(f *testing.F) {
 			require.NotContains(t, strings.TrimSuffix(w.Body.String(), "\n"), "\n")
 			require.False(t, strings.ContainsFunc(strings.TrimSuffix(w.Body.String(), "\n"), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", w.Body)
 		}
-		holds, err := rotate.Holds(cfg.Files.Dir, "x")
+		all, err := holds.List(cfg.Files.Dir, "x")
 		require.NoError(t, err)
 		if method == http.MethodPost && u.Path == "/holds" && w.Code == http.StatusOK {
-			last := holds[len(holds)-1]
+			last := all[len(all)-1]
 			require.WithinRange(t, last.Made, begun.Add(-time.Minute), time.Now().Add(time.Minute))
-			require.False(t, slices.ContainsFunc(holds[:len(holds)-1], func(h rotate.Hold) bool { return h.ID == last.ID }))
+			require.False(t, slices.ContainsFunc(all[:len(all)-1], func(h holds.Hold) bool { return h.ID == last.ID }))
 		}
-		for _, hold := range holds[:max(0, len(holds)-5)] {
-			_, err := rotate.Release(cfg.Files.Dir, "x", hold.ID)
+		for _, hold := range all[:max(0, len(all)-5)] {
+			_, err := holds.Release(cfg.Files.Dir, "x", hold.ID)
 			require.NoError(t, err)
 		}
 	})

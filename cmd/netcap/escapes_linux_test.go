@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"netcap/internal/fileset"
+	"netcap/internal/holds"
 	"netcap/internal/ledger"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // escape is what a hostile peer sends where text is expected: it names the window, and
@@ -237,7 +237,7 @@ func TestEscapes(t *testing.T) {
 	writeTestFile(t, filepath.Join(set, "x-20261123T130405Z-000001.pcapng"), content)
 	writeTestFile(t, filepath.Join(set, "x-20261123T130505Z-000002.pcapng"), content[:len(content)-7])
 	writeTestFile(t, filepath.Join(set, escape("stranger")+"-20261123T130505Z-000002.pcapng"), content)
-	_, err := rotate.AddHold(set, "x", rotate.Hold{From: testStart, To: testStart.Add(time.Hour), Reason: planted.escape("reason"), By: planted.escape("by"), Made: testStart})
+	_, err := holds.Add(set, "x", holds.Hold{From: testStart, To: testStart.Add(time.Hour), Reason: planted.escape("reason"), By: planted.escape("by"), Made: testStart})
 	require.NoError(t, err)
 	unledgered := copySet(t, set, filepath.Join(dir, "unledgered"))
 	l, err := ledger.Open(&ledger.Config{Dir: set, Name: "x"})

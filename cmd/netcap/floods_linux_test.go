@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"netcap/internal/holds"
 	"netcap/pcapfile"
-	"netcap/rotate"
 )
 
 // crowd writes a capture of many who want to be remembered.
@@ -289,21 +289,21 @@ func TestCrowdedFiles(t *testing.T) {
 			name := fmt.Sprintf("c0-%s-%06d.pcapng", at.Add(time.Duration(n)*time.Second).Format("20060102T150405Z"), n+1)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), section, 0o600))
 		}
-		var gaps, holds bytes.Buffer
+		var gaps, held bytes.Buffer
 		fmt.Fprintf(&gaps, "%-255s\n", `{"netcap_ledger":1,"alive":"2026-11-24T10:05:00Z","boot":"","flush_seconds":1,"fsync_seconds":5}`)
 		for n := range 300_000 {
 			from := at.Add(time.Duration(n) * time.Millisecond).Format(time.RFC3339Nano)
 			fmt.Fprintf(&gaps, `{"gap":%d,"is":{"from":%q,"to":%q,"cause":"ring_full","packets_lost":1,"interface":"c%d","file":"f%d"}}`+"\n", n+1, from, from, n, n)
 		}
-		fmt.Fprintf(&holds, `{"last":%d,"holds":[`, rotate.MaxHolds)
-		for n := range rotate.MaxHolds {
+		fmt.Fprintf(&held, `{"last":%d,"holds":[`, holds.Max)
+		for n := range holds.Max {
 			from := at.Add(time.Duration(n) * time.Millisecond).Format(time.RFC3339Nano)
-			fmt.Fprintf(&holds, `%s{"id":%d,"from":%q,"to":%q,"reason":"reason %d"}`, strings.Repeat(",", min(n, 1)), n+1, from, from, n)
+			fmt.Fprintf(&held, `%s{"id":%d,"from":%q,"to":%q,"reason":"reason %d"}`, strings.Repeat(",", min(n, 1)), n+1, from, from, n)
 		}
-		fmt.Fprint(&holds, `]}`)
+		fmt.Fprint(&held, `]}`)
 		writeTestFile(t, filepath.Join(dir, "c0.ledger"), gaps.Bytes())
-		writeTestFile(t, filepath.Join(dir, "c0.holds"), holds.Bytes())
-		gaps, holds = bytes.Buffer{}, bytes.Buffer{}
+		writeTestFile(t, filepath.Join(dir, "c0.holds"), held.Bytes())
+		gaps, held = bytes.Buffer{}, bytes.Buffer{}
 		debug.FreeOSMemory()
 		for _, command := range []string{"list --json", "list", "gaps --json", "gaps", "info --json", "dicom --json", "hold --json"} {
 			o := runHostileTo(t, nil, append(strings.Fields(command), dir)...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"netcap/internal/holds"
 	"netcap/internal/printable"
 	"netcap/internal/report"
 	"netcap/rotate"
@@ -18,9 +19,9 @@ import (
 
 // heldSet is a set with its holds, as netcap hold --json prints it.
 type heldSet struct {
-	Set   string        `json:"set"`
-	Dir   string        `json:"dir"`
-	Holds []rotate.Hold `json:"holds"`
+	Set   string       `json:"set"`
+	Dir   string       `json:"dir"`
+	Holds []holds.Hold `json:"holds"`
 	// Files are those that the holds exempt from deletion.
 	Files []string `json:"files"`
 	Bytes int64    `json:"bytes"`
@@ -70,14 +71,14 @@ capture says so loudly and goes on beyond the budget, as long as --keep-free all
 			if err != nil {
 				return err
 			}
-			h, err := rotate.AddHold(dir, set, rotate.Hold{From: p.from.UTC(), To: p.to.UTC(), Reason: reason, By: byWhom(), Made: now.UTC()})
+			h, err := holds.Add(dir, set, holds.Hold{From: p.from.UTC(), To: p.to.UTC(), Reason: reason, By: byWhom(), Made: now.UTC()})
 			if err != nil {
 				return err
 			}
 			act := newAct("hold")
 			act.From, act.To, act.Text = &h.From, &h.To, fmt.Sprintf("hold %d: %s", h.ID, h.Reason)
 			auditSet(act, dir, set)
-			held, err := heldBy(dir, set, []rotate.Hold{h})
+			held, err := heldBy(dir, set, []holds.Hold{h})
 			if err != nil {
 				return err
 			}
@@ -119,8 +120,8 @@ func newReleaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h, err := rotate.Release(dir, set, id)
-			if errors.Is(err, rotate.ErrNoHold) {
+			h, err := holds.Release(dir, set, id)
+			if errors.Is(err, holds.ErrNone) {
 				return fmt.Errorf("%s: %w: netcap hold lists them", set, err)
 			}
 			if err != nil {
@@ -173,9 +174,9 @@ func setNames(sets []setAt) string {
 }
 
 // heldBy are the files of a set that holds cover.
-func heldBy(dir, set string, holds []rotate.Hold) (heldSet, error) {
-	h := heldSet{Set: set, Dir: dir, Holds: holds, Files: []string{}}
-	err := report.Held(dir, set, holds, func(path string, bytes int64) {
+func heldBy(dir, set string, by []holds.Hold) (heldSet, error) {
+	h := heldSet{Set: set, Dir: dir, Holds: by, Files: []string{}}
+	err := report.Held(dir, set, by, func(path string, bytes int64) {
 		h.Files = append(h.Files, path)
 		h.Bytes += bytes
 	})
@@ -192,20 +193,20 @@ func listHolds(cmd *cobra.Command, args []string, asJSON bool) error {
 	for _, p := range places {
 		for _, at := range setsOf(p) {
 			dir, set := at.dir, at.set
-			holds, err := rotate.Holds(dir, set)
+			made, err := holds.List(dir, set)
 			if err != nil {
 				return err
 			}
-			if len(holds) == 0 {
+			if len(made) == 0 {
 				continue
 			}
-			held, err := heldBy(dir, set, holds)
+			held, err := heldBy(dir, set, made)
 			if err != nil {
 				return err
 			}
 			all = append(all, held)
-			for _, h := range holds {
-				one, err := heldBy(dir, set, []rotate.Hold{h})
+			for _, h := range made {
+				one, err := heldBy(dir, set, []holds.Hold{h})
 				if err != nil {
 					return err
 				}

@@ -24,9 +24,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"netcap/internal/fileset"
+	"netcap/internal/holds"
 	"netcap/internal/ledger"
 	"netcap/internal/testenv"
-	"netcap/rotate"
 )
 
 // What a command may take, whatever it is given to read.
@@ -272,7 +272,7 @@ func TestHostileSets(t *testing.T) {
 			require.NoError(t, os.Rename(files[n*4+seq], filepath.Join(dir, name)))
 		}
 		for range 5 {
-			_, err := rotate.AddHold(dir, "x", rotate.Hold{From: start, To: start.Add(90 * time.Second), Reason: "evidence", By: "root", Made: start})
+			_, err := holds.Add(dir, "x", holds.Hold{From: start, To: start.Add(90 * time.Second), Reason: "evidence", By: "root", Made: start})
 			require.NoError(t, err)
 		}
 		m := mutations[n%len(mutations)]

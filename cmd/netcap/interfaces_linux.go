@@ -11,6 +11,7 @@ import (
 
 	"netcap/capture"
 	"netcap/internal/docker"
+	"netcap/internal/links"
 	"netcap/internal/printable"
 )
 
@@ -65,12 +66,12 @@ through restarts. Asking Docker needs root or the group docker.`,
 }
 
 func interfaces() ([]interfaceReport, error) {
-	links, err := capture.Links()
+	here, err := links.List()
 	if err != nil {
 		return nil, err
 	}
-	all := make([]interfaceReport, 0, len(links)+1)
-	for _, l := range links {
+	all := make([]interfaceReport, 0, len(here)+1)
+	for _, l := range here {
 		i := interfaceReport{Name: l.Name, Index: l.Index, State: "down", Kind: l.Kind, Addresses: []string{}, Containers: []string{}}
 		if l.Up {
 			i.State = "up"

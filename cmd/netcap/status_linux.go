@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"netcap/internal/daemon"
+	"netcap/internal/holds"
 	"netcap/internal/ledger"
 	"netcap/internal/printable"
 	"netcap/internal/record"
@@ -189,17 +190,17 @@ func (c *controller) handler() http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /holds", func(w http.ResponseWriter, _ *http.Request) {
-		holds, err := rotate.Holds(c.cfg.Files.Dir, c.cfg.Files.Name)
-		answerOr(w, holds, err)
+		all, err := holds.List(c.cfg.Files.Dir, c.cfg.Files.Name)
+		answerOr(w, all, err)
 	})
 	mux.HandleFunc("POST /holds", func(w http.ResponseWriter, r *http.Request) {
-		var h rotate.Hold
+		var h holds.Hold
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&h); err != nil {
 			http.Error(w, "a JSON object with from, to and reason is expected: "+oneLine(err), http.StatusBadRequest)
 			return
 		}
 		h.Made = time.Now().UTC()
-		h, err := rotate.AddHold(c.cfg.Files.Dir, c.cfg.Files.Name, h)
+		h, err := holds.Add(c.cfg.Files.Dir, c.cfg.Files.Name, h)
 		answerOr(w, h, err)
 	})
 	mux.HandleFunc("DELETE /holds/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +209,7 @@ func (c *controller) handler() http.Handler {
 			http.Error(w, "not the number of a hold", http.StatusBadRequest)
 			return
 		}
-		h, err := rotate.Release(c.cfg.Files.Dir, c.cfg.Files.Name, id)
+		h, err := holds.Release(c.cfg.Files.Dir, c.cfg.Files.Name, id)
 		answerOr(w, h, err)
 	})
 	mux.HandleFunc("POST /acts", func(w http.ResponseWriter, r *http.Request) {

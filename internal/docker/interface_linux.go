@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"netcap/capture"
+	"netcap/internal/links"
 )
 
 // Interfaces are named by these where Docker knows which is meant.
@@ -106,14 +107,14 @@ func (r *Resolver) host(ctx context.Context, name, network string) (string, erro
 	case c.PID == 0:
 		return "", absent(what, errors.New("it doesn't run"))
 	}
-	links, err := capture.LinksInto(c.PID)
-	if errors.Is(err, capture.ErrNoProcess) {
+	ends, err := links.Into(c.PID)
+	if errors.Is(err, links.ErrNoProcess) {
 		return "", absent(what, fmt.Errorf("its process %d has just ended, or netcap is in a container of its own, without the machine's PID namespace", c.PID))
 	}
 	if err != nil {
 		return "", err
 	}
-	if network == "" && len(links) > 1 {
+	if network == "" && len(ends) > 1 {
 		r.mu.Lock()
 		network = r.chosen[name]
 		r.mu.Unlock()
@@ -125,11 +126,11 @@ func (r *Resolver) host(ctx context.Context, name, network string) (string, erro
 		network = c.Networks[0].Network
 	}
 	if network != "" && len(c.Networks) > 0 {
-		if links, err = r.inNetwork(ctx, c, links, network); err != nil {
+		if ends, err = r.inNetwork(ctx, c, ends, network); err != nil {
 			return "", err
 		}
 	}
-	if len(links) == 0 {
+	if len(ends) == 0 {
 		return "", absent(what, errors.New("it has no interface with an end on this machine"))
 	}
 	r.mu.Lock()
@@ -138,11 +139,11 @@ func (r *Resolver) host(ctx context.Context, name, network string) (string, erro
 		r.chosen = make(map[string]string)
 	}
 	r.chosen[name] = network
-	return links[0].Name, nil
+	return ends[0].Name, nil
 }
 
 // inNetwork returns those of a container's interfaces that join it to a network.
-func (r *Resolver) inNetwork(ctx context.Context, c *Container, links []capture.LinkInfo, network string) ([]capture.LinkInfo, error) {
+func (r *Resolver) inNetwork(ctx context.Context, c *Container, ends []links.Info, network string) ([]links.Info, error) {
 	what := "container " + c.Name
 	for _, e := range c.Networks {
 		if e.Network != network {
@@ -159,9 +160,9 @@ func (r *Resolver) inNetwork(ctx context.Context, c *Container, links []capture.
 		if err != nil {
 			return nil, absent(what, err)
 		}
-		for _, l := range links {
+		for _, l := range ends {
 			if l.Master == bridge.Index {
-				return []capture.LinkInfo{l}, nil
+				return []links.Info{l}, nil
 			}
 		}
 		return nil, nil

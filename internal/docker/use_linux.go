@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"netcap/capture"
+	"netcap/internal/links"
 )
 
 // Use is what Docker has behind an interface of this machine.
@@ -24,7 +24,7 @@ func (e *Engine) Uses(ctx context.Context) (map[string]Use, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := capture.Links()
+	here, err := links.List()
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (e *Engine) Uses(ctx context.Context) (map[string]Use, error) {
 			}
 		}
 		uses[n.Bridge] = use
-		for _, l := range links {
+		for _, l := range here {
 			if l.Name == n.Bridge {
 				bridges[l.Index] = n.Name
 			}
@@ -60,8 +60,8 @@ func (e *Engine) Uses(ctx context.Context) (map[string]Use, error) {
 		if err != nil {
 			return nil, err
 		}
-		into, err := capture.LinksInto(full.PID)
-		if err != nil && !errors.Is(err, capture.ErrNoProcess) {
+		into, err := links.Into(full.PID)
+		if err != nil && !errors.Is(err, links.ErrNoProcess) {
 			return nil, err
 		}
 		for _, l := range into {

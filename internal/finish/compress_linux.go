@@ -18,6 +18,7 @@ import (
 
 	"netcap/internal/fileset"
 	"netcap/internal/label"
+	"netcap/internal/ownfile"
 )
 
 // Method is how files are compressed.
@@ -280,7 +281,4 @@ func (f *Finisher) same(name string, st fs.FileInfo) bool {
 }
 
 // ours reports whether a file is a regular one of this user with one name.
-func ours(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && int(sys.Uid) == os.Geteuid() && sys.Nlink == 1
-}
+func ours(st fs.FileInfo) bool { return ownfile.Plain(st, os.Geteuid()) }

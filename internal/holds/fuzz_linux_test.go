@@ -1,4 +1,4 @@
-package rotate
+package holds
 
 import (
 	"os"
@@ -21,12 +21,12 @@ func FuzzHolds(f *testing.F) {
 	path := filepath.Join(dir, "x.holds")
 	f.Fuzz(func(t *testing.T, content []byte, reason, by string) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
-		before, err := Holds(dir, "x")
+		before, err := List(dir, "x")
 		if err != nil {
 			require.ErrorContains(t, err, path)
 		}
 		from := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-		added, addErr := AddHold(dir, "x", Hold{From: from, To: from.Add(time.Minute), Reason: reason, By: by, Made: from})
+		added, addErr := Add(dir, "x", Hold{From: from, To: from.Add(time.Minute), Reason: reason, By: by, Made: from})
 		if addErr != nil {
 			now, readErr := os.ReadFile(path)
 			require.NoError(t, readErr)
@@ -35,7 +35,7 @@ func FuzzHolds(f *testing.F) {
 		}
 		require.NoError(t, err)
 		require.Positive(t, added.ID)
-		after, err := Holds(dir, "x")
+		after, err := List(dir, "x")
 		require.NoError(t, err)
 		require.Len(t, after, len(before)+1)
 		for i := range before {

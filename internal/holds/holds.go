@@ -1,4 +1,6 @@
-package rotate
+// Package holds keeps what must not be deleted of a set: intervals, in the file NAME.holds beside
+// its files, which is JSON, never changed but replaced as a whole, under the lock of another file.
+package holds
 
 import (
 	"bytes"
@@ -29,11 +31,11 @@ func (h *Hold) Covers(start, end time.Time) bool {
 	return !start.After(h.To) && (end.IsZero() || !end.Before(h.From))
 }
 
-// ErrNoHold is what Release returns where there is no such hold.
-var ErrNoHold = errors.New("no such hold")
+// ErrNone is what Release returns where there is no such hold.
+var ErrNone = errors.New("no such hold")
 
-// MaxHolds is how many holds a set may have.
-const MaxHolds = 1000
+// Max is how many holds a set may have.
+const Max = 1000
 
 // maxReason bounds a reason, and the name of who gave it, in bytes.
 const maxReason = 1000
@@ -58,16 +60,16 @@ func inJSON(t time.Time) bool {
 	return year >= 0 && year <= 9999
 }
 
-// holds is the content of the file that keeps them.
-type holds struct {
-	Last  int      `json:"last"` // the highest number that was given out
-	Holds holdList `json:"holds"`
+// Set is the content of the file: the holds of a set.
+type Set struct {
+	Last  int  `json:"last"` // the highest number that was given out
+	Holds list `json:"holds"`
 }
 
-// holdList is decoded hold by hold, so that a file can't claim memory for any number.
-type holdList []Hold
+// list is decoded hold by hold, so that a file can't claim memory for any number.
+type list []Hold
 
-func (l *holdList) UnmarshalJSON(b []byte) error {
+func (l *list) UnmarshalJSON(b []byte) error {
 	*l = nil
 	d := json.NewDecoder(bytes.NewReader(b))
 	switch start, err := d.Token(); {
@@ -77,8 +79,8 @@ func (l *holdList) UnmarshalJSON(b []byte) error {
 		return errors.New("the holds are no array")
 	}
 	for d.More() {
-		if len(*l) == MaxHolds {
-			return fmt.Errorf("more than %d holds", MaxHolds)
+		if len(*l) == Max {
+			return fmt.Errorf("more than %d holds", Max)
 		}
 		var h Hold
 		if err := d.Decode(&h); err != nil {
@@ -90,7 +92,7 @@ func (l *holdList) UnmarshalJSON(b []byte) error {
 }
 
 // check says what is wrong with holds that were read.
-func (h *holds) check() error {
+func (h *Set) check() error {
 	const most = 1 << 30 // numbers that were given out
 	if h.Last < 0 || h.Last > most {
 		return fmt.Errorf("%d can't be the last hold", h.Last)
@@ -108,9 +110,9 @@ func (h *holds) check() error {
 	return nil
 }
 
-func (h *holds) add(hold Hold) (Hold, error) {
-	if len(h.Holds) >= MaxHolds {
-		return hold, fmt.Errorf("hold: the set has %d already: release some", MaxHolds)
+func (h *Set) add(hold Hold) (Hold, error) {
+	if len(h.Holds) >= Max {
+		return hold, fmt.Errorf("hold: the set has %d already: release some", Max)
 	}
 	h.Last++
 	hold.ID = h.Last
@@ -118,18 +120,18 @@ func (h *holds) add(hold Hold) (Hold, error) {
 	return hold, nil
 }
 
-func (h *holds) release(id int) (Hold, error) {
+func (h *Set) release(id int) (Hold, error) {
 	for i, hold := range h.Holds {
 		if hold.ID == id {
 			h.Holds = slices.Delete(h.Holds, i, i+1)
 			return hold, nil
 		}
 	}
-	return Hold{}, fmt.Errorf("hold %d: %w", id, ErrNoHold)
+	return Hold{}, fmt.Errorf("hold %d: %w", id, ErrNone)
 }
 
-// covers reports whether any hold covers a file.
-func (h *holds) covers(start, end time.Time) bool {
+// Covers reports whether any hold covers a file.
+func (h *Set) Covers(start, end time.Time) bool {
 	for i := range h.Holds {
 		if h.Holds[i].Covers(start, end) {
 			return true

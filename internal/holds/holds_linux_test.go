@@ -1,7 +1,8 @@
-package rotate
+package holds
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,12 +52,12 @@ func TestCovers(t *testing.T) {
 
 // Of holds that are made at the same time each has a number of its own, and none is
 // lost.
-func TestHoldsAtOnce(t *testing.T) {
+func TestAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			h, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+			h, err := Add(dir, "x", holdOf("10:00:00", "11:00:00"))
 			assert.NoError(t, err)
 			if h.ID%2 == 0 {
 				_, err = Release(dir, "x", h.ID)
@@ -65,28 +66,36 @@ func TestHoldsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	holds, err := Holds(dir, "x")
+	all, err := List(dir, "x")
 	require.NoError(t, err)
 	ids := map[int]bool{}
-	for _, h := range holds {
+	for _, h := range all {
 		ids[h.ID] = true
 	}
 	assert.Len(t, ids, 10)
-	h, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+	h, err := Add(dir, "x", holdOf("10:00:00", "11:00:00"))
 	require.NoError(t, err)
 	assert.Equal(t, 21, h.ID, "a number isn't given out again")
 	_, err = Release(dir, "x", 2)
-	assert.ErrorIs(t, err, ErrNoHold)
+	assert.ErrorIs(t, err, ErrNone)
+}
+
+// identity changes with whatever is done to a file.
+func identity(t *testing.T, path string) string {
+	t.Helper()
+	var st unix.Stat_t
+	require.NoError(t, unix.Lstat(path, &st))
+	return fmt.Sprint(st.Ino, st.Mode, st.Uid, st.Nlink, st.Size, st.Mtim, st.Ctim)
 }
 
 // Nothing is followed or overwritten where others can write.
-func TestForeignHolds(t *testing.T) {
+func TestForeign(t *testing.T) {
 	for _, name := range []string{"x.holds", ".x.holds.lock", ".x.holds.new"} {
 		dir := t.TempDir()
 		victim := filepath.Join(dir, "victim")
 		require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
 		require.NoError(t, os.Symlink(victim, filepath.Join(dir, name)))
-		_, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+		_, err := Add(dir, "x", holdOf("10:00:00", "11:00:00"))
 		assert.Error(t, err, name)
 		b, err := os.ReadFile(victim)
 		require.NoError(t, err)
@@ -109,20 +118,20 @@ func TestForeignHolds(t *testing.T) {
 		} {
 			dir := t.TempDir()
 			require.NoError(t, make(filepath.Join(dir, name)))
-			before := listing(t, dir)
-			_, err := AddHold(dir, "x", holdOf("10:00:00", "11:00:00"))
+			before := identity(t, filepath.Join(dir, name))
+			_, err := Add(dir, "x", holdOf("10:00:00", "11:00:00"))
 			assert.ErrorContains(t, err, "it is no regular file of this user alone: move it away", "%s, %s", name, what)
-			assert.Equal(t, before[name], listing(t, dir)[name])
+			assert.Equal(t, before, identity(t, filepath.Join(dir, name)))
 		}
 	}
 	for _, h := range []Hold{{}, {Reason: "r"}, holdOf("11:00:00", "10:00:00")} {
-		_, err := AddHold(t.TempDir(), "y", h)
+		_, err := Add(t.TempDir(), "y", h)
 		assert.ErrorContains(t, err, "hold: ")
 	}
 }
 
-// TestDamagedHolds: a file that doesn't say what is held is an error, and never none.
-func TestDamagedHolds(t *testing.T) {
+// TestDamaged: a file that doesn't say what is held is an error, and never none.
+func TestDamaged(t *testing.T) {
 	dir := t.TempDir()
 	const hold = `{"id":1,"from":"2026-11-24T10:00:00Z","to":"2026-11-24T10:05:00Z","reason":"r"}`
 	for content, want := range map[string]string{
@@ -133,16 +142,16 @@ func TestDamagedHolds(t *testing.T) {
 		`{"last":1,"holds":[` + strings.Repeat(`{},`, 2000) + `{}]}`: "more than 1000 holds",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "x.holds"), []byte(content), 0o600))
-		_, err := Holds(dir, "x")
+		_, err := List(dir, "x")
 		assert.ErrorContains(t, err, "it is damaged: ", content)
 		assert.ErrorContains(t, err, want)
-		_, err = AddHold(dir, "x", holdOf("14:00:00", "14:05:00"))
+		_, err = Add(dir, "x", holdOf("14:00:00", "14:05:00"))
 		assert.Error(t, err)
 	}
 	for _, content := range []string{`{}`, `{"last":3,"holds":null}`, `{"last":3,"holds":[]}`} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "x.holds"), []byte(content), 0o600))
-		holds, err := Holds(dir, "x")
+		all, err := List(dir, "x")
 		require.NoError(t, err)
-		assert.Empty(t, holds)
+		assert.Empty(t, all)
 	}
 }

@@ -1,4 +1,4 @@
-package capture
+package links
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LinkInfo is what rtnetlink(7) says of an interface.
-type LinkInfo struct {
+// Info is what the kernel says of an interface.
+type Info struct {
 	Index  int
 	Name   string
 	Up     bool
@@ -27,21 +27,21 @@ type LinkInfo struct {
 	namespace int // Peer's network namespace, as namespaceOf numbers it
 }
 
-// Links returns the interfaces there are.
-func Links() ([]LinkInfo, error) {
+// List returns the interfaces there are.
+func List() ([]Info, error) {
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
 	if err != nil {
 		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
 	defer conn.Close()
-	links, err := dumpLinks(conn)
+	links, err := dump(conn)
 	if err != nil {
 		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
 	return links, nil
 }
 
-func dumpLinks(conn *netlink.Conn) ([]LinkInfo, error) {
+func dump(conn *netlink.Conn) ([]Info, error) {
 	messages, err := conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
 		Data:   make([]byte, unix.SizeofIfInfomsg),
@@ -49,19 +49,19 @@ func dumpLinks(conn *netlink.Conn) ([]LinkInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	links := make([]LinkInfo, 0, len(messages))
+	links := make([]Info, 0, len(messages))
 	for _, m := range messages {
-		if l, ok := parseLink(m); ok {
+		if l, ok := parse(m); ok {
 			links = append(links, l)
 		}
 	}
 	return links, nil
 }
 
-// WatchLinks calls changed for each interface there is and then for each that is made,
+// Watch calls changed for each interface there is and then for each that is made,
 // renamed, set up or down, or deleted, until ctx is done. It is woken by the kernel, and
 // by nothing else. The error is nil where ctx ended it.
-func WatchLinks(ctx context.Context, changed func(LinkInfo)) error {
+func Watch(ctx context.Context, changed func(Info)) error {
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: unix.RTMGRP_LINK})
 	if err != nil {
 		return fmt.Errorf("watching interfaces: %w", err)
@@ -70,7 +70,7 @@ func WatchLinks(ctx context.Context, changed func(LinkInfo)) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	for lost := true; ; {
 		if lost { // at first, all of it
-			links, err := Links() // of a socket of its own: this one has events between the answers
+			links, err := List() // of a socket of its own: this one has events between the answers
 			if err != nil {
 				return err
 			}
@@ -89,15 +89,15 @@ func WatchLinks(ctx context.Context, changed func(LinkInfo)) error {
 			return fmt.Errorf("watching interfaces: %w", err)
 		}
 		for _, m := range messages {
-			if l, ok := parseLink(m); ok {
+			if l, ok := parse(m); ok {
 				changed(l)
 			}
 		}
 	}
 }
 
-// parseLink reads a message of type RTM_NEWLINK or RTM_DELLINK, rtnetlink(7).
-func parseLink(m netlink.Message) (l LinkInfo, ok bool) {
+// parse reads a message of type RTM_NEWLINK or RTM_DELLINK, rtnetlink(7).
+func parse(m netlink.Message) (l Info, ok bool) {
 	// AF_BRIDGE is about a port of a bridge, which may leave that without being deleted.
 	if m.Header.Type != unix.RTM_NEWLINK && m.Header.Type != unix.RTM_DELLINK ||
 		len(m.Data) < unix.SizeofIfInfomsg || m.Data[0] == unix.AF_BRIDGE {
@@ -135,7 +135,36 @@ func parseLink(m netlink.Message) (l LinkInfo, ok bool) {
 	return l, attributes.Err() == nil && l.Name != ""
 }
 
-// ErrNoProcess is what LinksInto returns for a process that isn't there, or isn't in
+// ByAlternative returns the name of the interface that has another one as an alternative name,
+// "" where none has, or the kernel, before Linux 5.5, knows of no such names.
+func ByAlternative(name string) (string, error) {
+	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	request := netlink.NewAttributeEncoder()
+	request.String(unix.IFLA_ALT_IFNAME, name)
+	data, err := request.Encode()
+	if err != nil {
+		return "", err
+	}
+	messages, err := conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request},
+		Data:   append(make([]byte, unix.SizeofIfInfomsg), data...),
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, m := range messages {
+		if l, ok := parse(m); ok {
+			return l.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// ErrNoProcess is what Into returns for a process that isn't there, or isn't in
 // this PID namespace.
 var ErrNoProcess = errors.New("no such process")
 
@@ -185,19 +214,19 @@ func namespaceOf(pid int) (int, error) {
 	return 0, fmt.Errorf("network namespace of process %d: the kernel doesn't say", pid)
 }
 
-// LinksInto returns the interfaces here whose other end is in the network namespace of
+// Into returns the interfaces here whose other end is in the network namespace of
 // a process: of a container's, the host's side. The error is ErrNoProcess where there is
 // no such process.
-func LinksInto(pid int) ([]LinkInfo, error) {
+func Into(pid int) ([]Info, error) {
 	id, err := namespaceOf(pid)
 	if err != nil || id < 0 {
 		return nil, err
 	}
-	all, err := Links()
+	all, err := List()
 	if err != nil {
 		return nil, err
 	}
-	var into []LinkInfo
+	var into []Info
 	for _, l := range all {
 		if l.namespace == id {
 			into = append(into, l)

@@ -1,4 +1,4 @@
-package capture_test
+package links_test
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"netcap/capture"
+	"netcap/internal/links"
 	"netcap/internal/testenv"
 )
 
 // The end of a veth pair in a process's namespace is found from the end here, by the
 // kernel's own numbers.
-func TestLinksInto(t *testing.T) {
+func TestInto(t *testing.T) {
 	here, there, elsewhere := testenv.NewNamespace(t), testenv.NewNamespace(t), testenv.NewNamespace(t)
 	testenv.NewVeth(t, there, here, "eth0", "veth0")
 	testenv.NewVeth(t, elsewhere, here, "eth0", "veth1")
@@ -28,49 +28,49 @@ func TestLinksInto(t *testing.T) {
 	})
 	t.Cleanup(stop)
 	here.Do(func() {
-		all, err := capture.Links()
+		all, err := links.List()
 		require.NoError(t, err)
 		require.Len(t, all, 3)
-		into, err := capture.LinksInto(sleeps.Process.Pid)
+		into, err := links.Into(sleeps.Process.Pid)
 		require.NoError(t, err)
 		require.Len(t, into, 1)
 		l := into[0]
 		assert.Equal(t, []any{"veth0", "veth", true, 0, false}, []any{l.Name, l.Kind, l.Up, l.Master, l.Gone})
 		there.Do(func() {
-			ours, err := capture.Links()
+			ours, err := links.List()
 			require.NoError(t, err)
 			require.Len(t, ours, 2)
 			assert.Equal(t, l.Peer, ours[1].Index)
 			assert.Equal(t, ours[1].Peer, l.Index)
 			// From there it is the namespace at hand, not one behind an interface.
-			into, err := capture.LinksInto(sleeps.Process.Pid)
+			into, err := links.Into(sleeps.Process.Pid)
 			require.NoError(t, err)
 			assert.Empty(t, into)
 		})
 	})
 	stop()
 	here.Do(func() {
-		_, err := capture.LinksInto(sleeps.Process.Pid)
-		assert.ErrorIs(t, err, capture.ErrNoProcess)
+		_, err := links.Into(sleeps.Process.Pid)
+		assert.ErrorIs(t, err, links.ErrNoProcess)
 	})
 }
 
-func TestWatchLinks(t *testing.T) {
+func TestWatch(t *testing.T) {
 	n, peer := testenv.NewNamespace(t), testenv.NewNamespace(t)
 	testenv.NewVeth(t, n, peer, "a0", "b0")
 	index := int(n.Link(t, "a0").Index)
 	ctx, cancel := context.WithCancel(t.Context())
-	seen := make(chan capture.LinkInfo, 100)
+	seen := make(chan links.Info, 100)
 	ended := make(chan error, 1)
 	// The socket stays in the namespace of the thread that opens it.
 	go n.Do(func() {
-		ended <- capture.WatchLinks(ctx, func(l capture.LinkInfo) {
+		ended <- links.Watch(ctx, func(l links.Info) {
 			if l.Index == index {
 				seen <- l
 			}
 		})
 	})
-	await := func(what func(capture.LinkInfo) bool) {
+	await := func(what func(links.Info) bool) {
 		t.Helper()
 		for {
 			select {
@@ -83,13 +83,13 @@ func TestWatchLinks(t *testing.T) {
 			}
 		}
 	}
-	await(func(l capture.LinkInfo) bool { return l.Name == "a0" && l.Up })
+	await(func(l links.Info) bool { return l.Name == "a0" && l.Up })
 	n.SetDown(t, "a0")
-	await(func(l capture.LinkInfo) bool { return l.Name == "a0" && !l.Up })
+	await(func(l links.Info) bool { return l.Name == "a0" && !l.Up })
 	n.Rename(t, "a0", "a1")
-	await(func(l capture.LinkInfo) bool { return l.Name == "a1" && !l.Gone })
+	await(func(l links.Info) bool { return l.Name == "a1" && !l.Gone })
 	n.Delete(t, "a1")
-	await(func(l capture.LinkInfo) bool { return l.Name == "a1" && l.Gone })
+	await(func(l links.Info) bool { return l.Name == "a1" && l.Gone })
 	cancel()
 	assert.NoError(t, <-ended)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -34,9 +35,13 @@ func Open(dir *os.Root, name string, flag int) (*os.File, error) {
 
 // Is reports whether what is in a directory is a regular file of this user alone: for
 // root, of the user's too to whom the directory belongs.
-func Is(dir *os.Root, st fs.FileInfo) bool {
+func Is(dir *os.Root, st fs.FileInfo) bool { return Plain(st, int(ownerOf(st))) && Owns(dir, st) }
+
+// Plain reports whether a file is a regular one with a single name, of one of the users with
+// these numbers.
+func Plain(st fs.FileInfo, owners ...int) bool {
 	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && sys.Nlink == 1 && Owns(dir, st)
+	return ok && st.Mode().IsRegular() && sys.Nlink == 1 && slices.Contains(owners, int(sys.Uid))
 }
 
 // Owns is Is for what is no regular file.
@@ -54,12 +59,8 @@ func Owns(dir *os.Root, st fs.FileInfo) bool {
 // OfDirectory reports whether what is in a directory is a regular file, with one name, of whom
 // the directory belongs to, who decides about what is there anyway.
 func OfDirectory(dir *os.Root, st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok || !st.Mode().IsRegular() || sys.Nlink != 1 {
-		return false
-	}
 	of, err := dir.Stat(".")
-	return err == nil && ownerOf(of) == ownerOf(st)
+	return err == nil && Plain(st, int(ownerOf(of)))
 }
 
 // named has an error name the path, and not what os.Root knows of it.

@@ -189,8 +189,8 @@ func (e *encoder) frame(d *device, p *capture.Packet) (data []byte, length int) 
 	if d.linkType != pcapfile.LinkTypeLinuxSLL2 && !e.cooked {
 		return p.Data, p.Length
 	}
-	e.scratch = appendSLL2(e.scratch[:0], p)
-	return e.scratch, max(len(e.scratch), p.Length-p.HeaderLen+sll2Size)
+	e.scratch = p.AppendSLL2(e.scratch[:0])
+	return e.scratch, max(len(e.scratch), p.Length-p.HeaderLen+capture.SLL2Size)
 }
 
 // size is how many bytes packet will append.

@@ -1,11 +1,8 @@
 package record
 
 import (
-	"encoding/binary"
-
 	"golang.org/x/sys/unix"
 
-	"netcap/capture"
 	"netcap/pcapfile"
 )
 
@@ -27,22 +24,4 @@ func linkTypeOf(hardwareType uint16) pcapfile.LinkType {
 		return pcapfile.LinkTypeVsock
 	}
 	return pcapfile.LinkTypeLinuxSLL2
-}
-
-// sll2Size is the length of a LINKTYPE_LINUX_SLL2 header in bytes.
-const sll2Size = 20
-
-// appendSLL2 appends a packet as LINKTYPE_LINUX_SLL2 has it: a header that
-// tells where the packet came from, and what followed its link-layer header.
-// https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
-func appendSLL2(dst []byte, p *capture.Packet) []byte {
-	payload := p.Data[min(p.HeaderLen, len(p.Data)):]
-	var h [sll2Size]byte
-	binary.BigEndian.PutUint16(h[0:], p.Protocol)
-	binary.BigEndian.PutUint32(h[4:], uint32(p.Interface))
-	binary.BigEndian.PutUint16(h[8:], p.HardwareType)
-	h[10] = uint8(p.Type)
-	h[11] = uint8(len(p.Source))
-	copy(h[12:], p.Source)
-	return append(append(dst, h[:]...), payload...)
 }

@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"netcap/capture"
+	"netcap/internal/links"
 	"netcap/pcapfile"
 )
 
 // renamed is told how an interface is called.
-func (r *Recorder) renamed(l capture.LinkInfo) {
+func (r *Recorder) renamed(l links.Info) {
 	if l.Gone {
 		return
 	}

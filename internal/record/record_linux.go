@@ -14,6 +14,7 @@ import (
 	"netcap/capture"
 	"netcap/capture/filter"
 	"netcap/internal/ledger"
+	"netcap/internal/links"
 	"netcap/pcapfile"
 	"netcap/rotate"
 )
@@ -232,8 +233,9 @@ func (r *Recorder) Begin() error {
 	f.Began, f.Finished, f.Deleted = r.fileBegan, r.fileFinished, r.fileDeleted
 	f.Header = func(dst []byte, first bool) []byte { return r.enc.header(dst, first, r.cfg.Now().UnixNano()) }
 	f.Trailer = r.trailer
+	f.CutTrailer = func(dst []byte) []byte { return r.enc.cutTrailer(dst, r.cfg.Now().UnixNano()) }
 	f.Joins = r.cfg.Format == pcapfile.PCAPNG // another section of it
-	f.Records = func(p []byte) (int, int) { return wholeRecords(r.cfg.Format, p) }
+	f.Records = func(p []byte) (int, int) { return pcapfile.Whole(r.cfg.Format, p) }
 	var err error
 	if r.files, err = rotate.Open(&f); err != nil {
 		return err
@@ -246,13 +248,9 @@ func (r *Recorder) Begin() error {
 // reserve keeps room in each file for what ends it.
 func (r *Recorder) reserve() { r.files.Reserve(len(r.enc.devices)*statisticsSize + gapsSize) }
 
-// trailer ends a file. It runs on the front of the files, with mu held, unless
-// records were cut off.
-func (r *Recorder) trailer(dst []byte, cut bool) []byte {
+// trailer ends a file. It runs on the front of the files, with mu held.
+func (r *Recorder) trailer(dst []byte) []byte {
 	now := r.cfg.Now().UnixNano()
-	if cut {
-		return r.enc.cutTrailer(dst, now)
-	}
 	r.account(r.cfg.Now())
 	dropped := r.files.Stats().Dropped
 	disk := uint64(dropped - r.diskTold)
@@ -287,7 +285,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		if err := capture.WatchLinks(clockCtx, r.renamed); err != nil {
+		if err := links.Watch(clockCtx, r.renamed); err != nil {
 			r.log.Warn("interfaces that are renamed keep their old names in the files", "error", err)
 		}
 	}()

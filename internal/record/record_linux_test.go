@@ -356,36 +356,6 @@ func TestErrorsBeforeItBegins(t *testing.T) {
 	assert.Empty(t, empty)
 }
 
-func TestWholeRecords(t *testing.T) {
-	ng := pcapfile.AppendInterface(nil, &pcapfile.Interface{Name: "a"})
-	first := len(ng)
-	ng = pcapfile.AppendPacket(ng, 0, 1, make([]byte, 61), 61, pcapfile.FlagInbound)
-	second := len(ng)
-	ng = pcapfile.AppendPacket(ng, 0, 2, make([]byte, 100), 100, 0)
-	classic := pcapfile.AppendRecord(nil, 1, make([]byte, 61), 61, true)
-	record := len(classic)
-	classic = pcapfile.AppendRecord(classic, 2, make([]byte, 100), 100, true)
-	for cut := range ng {
-		n, packets := wholeRecords(pcapfile.PCAPNG, ng[:cut])
-		want, wantPackets := 0, 0
-		if cut >= first {
-			want = first
-		}
-		if cut >= second {
-			want, wantPackets = second, 1
-		}
-		require.Equal(t, []int{want, wantPackets}, []int{n, packets}, "cut at %d", cut)
-	}
-	for cut := range classic {
-		n, packets := wholeRecords(pcapfile.PCAP, classic[:cut])
-		want, wantPackets := 0, 0
-		if cut >= record {
-			want, wantPackets = record, 1
-		}
-		require.Equal(t, []int{want, wantPackets}, []int{n, packets}, "cut at %d", cut)
-	}
-}
-
 // The whole loop: ring blocks in, encoded records out.
 func BenchmarkRecord(b *testing.B) {
 	for _, size := range []int{64, 512, 1514} {

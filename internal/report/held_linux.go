@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"netcap/internal/fileset"
-	"netcap/rotate"
+	"netcap/internal/holds"
 )
 
 // markHeld notes which files of a directory's sets, by set and sequence, are on hold.
@@ -17,12 +17,12 @@ func markHeld(files []File) error {
 		for end < len(files) && files[end].set == set {
 			end++
 		}
-		holds, err := rotate.Holds(dir, set)
+		all, err := holds.List(dir, set)
 		if err != nil {
 			return err
 		}
 		for i := first; i < end; i++ {
-			files[i].Held = heldAt(files[first:end], i-first, holds)
+			files[i].Held = heldAt(files[first:end], i-first, all)
 		}
 		first = end
 	}
@@ -30,7 +30,7 @@ func markHeld(files []File) error {
 }
 
 // Held tells each file of a set that a hold covers, oldest first.
-func Held(dir, set string, holds []rotate.Hold, tell func(path string, bytes int64)) error {
+func Held(dir, set string, by []holds.Hold, tell func(path string, bytes int64)) error {
 	entries, err := fileset.List(dir, set)
 	if err != nil {
 		return FileError(dir, err)
@@ -47,7 +47,7 @@ func Held(dir, set string, holds []rotate.Hold, tell func(path string, bytes int
 		files = append(files, File{Path: filepath.Join(dir, e.Name()), Sequence: e.Seq, Bytes: st.Size(), set: set, start: e.Start})
 	}
 	for i := range files {
-		if heldAt(files, i, holds) {
+		if heldAt(files, i, by) {
 			tell(files[i].Path, files[i].Bytes)
 		}
 	}
@@ -56,10 +56,10 @@ func Held(dir, set string, holds []rotate.Hold, tell func(path string, bytes int
 
 // heldAt reports whether a file of a set, sorted by sequence, is on hold. It ends where
 // the next one begins.
-func heldAt(files []File, i int, holds []rotate.Hold) bool {
+func heldAt(files []File, i int, by []holds.Hold) bool {
 	var over time.Time
 	if i+1 < len(files) {
 		over = files[i+1].start.Add(time.Second) // names are exact to the second
 	}
-	return slices.ContainsFunc(holds, func(h rotate.Hold) bool { return h.Covers(files[i].start, over) })
+	return slices.ContainsFunc(by, func(h holds.Hold) bool { return h.Covers(files[i].start, over) })
 }
