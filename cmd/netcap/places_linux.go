@@ -12,17 +12,22 @@ import (
 	"netcap/rotate"
 )
 
-// captures is where captures of this user are remembered.
+// captures is where captures of this user are remembered. A service is root's to ask for: it has
+// the directories that systemd gives it, systemd.exec(5).
 func captures() (*registry.Registry, error) {
-	run, err := runDir()
-	if err != nil {
-		return nil, err
+	r := &registry.Registry{Run: os.Getenv("RUNTIME_DIRECTORY"), State: os.Getenv("STATE_DIRECTORY")}
+	var err error
+	if !filepath.IsAbs(r.Run) {
+		if r.Run, err = runDir(); err != nil {
+			return nil, err
+		}
 	}
-	state, err := setsDir()
-	if err != nil {
-		return nil, err
+	if !filepath.IsAbs(r.State) {
+		if r.State, err = setsDir(); err != nil {
+			return nil, err
+		}
 	}
-	return &registry.Registry{Run: run, State: state}, nil
+	return r, nil
 }
 
 // remember notes where this capture writes, for commands that are given its name. It isn't worth

@@ -16,7 +16,7 @@ import (
 func TestPlaces(t *testing.T) {
 	base, here, data := t.TempDir(), t.TempDir(), t.TempDir()
 	t.Chdir(here)
-	for _, dir := range []string{base + "/docker0", base + "/eth0", base + "/lo", base + "/.captures", "docker0", "cap", data + "/lo", data + "/shared"} {
+	for _, dir := range []string{base + "/docker0", base + "/eth0", base + "/lo", base + "/.hidden", "docker0", "cap", data + "/lo", data + "/shared"} {
 		require.NoError(t, os.Mkdir(dir, 0o700))
 	}
 	for _, file := range []string{"x.pcap", "only", data + "/one.pcap"} {

@@ -42,13 +42,11 @@ type Registry struct {
 	State string // the directory of sets
 }
 
-// hidden is the directory of what is remembered, in that of the sets: no set is called so.
-const hidden = ".captures"
-
 const ext = ".capture"
 
-// dirs are those of the registry's files.
-func (r *Registry) dirs() []string { return []string{r.Run, filepath.Join(r.State, hidden)} }
+// dirs are those of the registry's files: for some users one and the same. Root trusts what the
+// user has entered to whom they belong, as it does of his PID files.
+func (r *Registry) dirs() []string { return slices.Compact([]string{r.Run, r.State}) }
 
 // usual reports whether a capture's PID file is the one that it has without being told.
 func (r *Registry) usual(c *Capture) bool { return c.PIDFile == filepath.Join(r.Run, c.Name+".pid") }

@@ -207,4 +207,15 @@ func TestServiceRefused(t *testing.T) {
 	assert.Equal(t, "failed", b.property(t, "ActiveState"), "and not activating")
 	assert.Equal(t, "4", b.property(t, "ExecMainStatus"))
 	assert.Contains(t, b.journal(t), "/srv/root: permission denied")
+
+	// One that may write there is found by its name, by root and while it doesn't run too.
+	b.Run(t, "netcap", "service", "uninstall", "c0")
+	require.NoError(t, os.Mkdir(b.Path("/srv/own"), 0o700))
+	b.Run(t, "chown", "netcap:", "/srv/own")
+	b.Run(t, "netcap", "service", "install", "-i", "c0", "--keep-free", "1", "--dir", "/srv/own", "udp")
+	b.flood(t, 100)
+	assert.Equal(t, "complete: nothing is known to be missing", b.Run(t, "netcap", "gaps", "c0"))
+	b.Run(t, "systemctl", "stop", "netcap-c0.service")
+	assert.Contains(t, b.Run(t, "netcap", "list", "--json", "c0"), `"path": "/srv/own/c0-`)
+	assert.NotContains(t, b.journal(t), "can't be noted")
 }
