@@ -290,21 +290,29 @@ func (t *tail) mark() {
 	}
 }
 
-// before are some bytes of the file that stand before an offset.
+// before are some bytes of the file that stand before an offset, fewer where it ends before
+// that.
 func (t *tail) before(off int64) []byte {
-	const some = 64
-	b := make([]byte, min(off, some))
-	n, _ := t.f.ReadAt(b, off-int64(len(b))) // fewer are others
+	b := make([]byte, min(off, mostBefore))
+	n, _ := t.f.ReadAt(b, off-int64(len(b)))
 	return b[:n]
+}
+
+const mostBefore = 64
+
+// has reports whether the bytes before an offset still are what they were. Those of a file that
+// was cut in the moment in which they were remembered are none.
+func (t *tail) has(off int64, was []byte) bool {
+	return int64(len(was)) == min(off, mostBefore) && bytes.Equal(t.before(off), was)
 }
 
 // rewritten says what became of the file if the bytes before where it is aren't those that
 // were read there: who truncates a file may have written more since.
 func (t *tail) rewritten() reason {
 	switch {
-	case bytes.Equal(t.before(t.n), t.end):
+	case t.has(t.n, t.end):
 		return 0
-	case t.anchor != nil && bytes.Equal(t.before(t.wholeUpTo), t.anchor):
+	case t.anchor != nil && t.has(t.wholeUpTo, t.anchor):
 		t.w.known = t.wholeUpTo
 		return cutBack
 	}
