@@ -71,7 +71,7 @@ func (d *directory) share(c *Config) error {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	for _, name := range names {
-		if !ofSet(c.Name, name) {
+		if !fileset.Has(c.Name, name) {
 			continue
 		}
 		if err := d.shareFile(name, *c.Group); err != nil {

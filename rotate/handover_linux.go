@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -36,7 +35,7 @@ func HandOver(dir, set string, owns bool, uid, gid int) error {
 		return err
 	}
 	for _, e := range entries {
-		if !ofSet(set, e.Name()) {
+		if !fileset.Has(set, e.Name()) {
 			continue
 		}
 		if err := handOver(root, e.Name(), uid, gid); err != nil {
@@ -70,12 +69,6 @@ func HandOverFile(dir, file string, uid, gid int) error {
 	}
 	defer root.Close()
 	return handOver(root, file, uid, gid)
-}
-
-// ofSet reports whether a file of that name belongs to a set.
-func ofSet(set, name string) bool {
-	f, ok := fileset.Parse(name)
-	return ok && f.Set == set || slices.Contains(fileset.Beside(set), name)
 }
 
 func handOver(root *os.Root, name string, uid, gid int) error {

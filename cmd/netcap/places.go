@@ -221,7 +221,7 @@ func paths(places []report.Place) (all []string, err error) {
 		if err != nil {
 			return nil, report.FileError(p.Path, err)
 		}
-		if len(names) == 1 && alone(p.Path) {
+		if len(names) == 1 && alone(p) {
 			all = append(all, p.Path) // so that what comes while it is read counts too
 			continue
 		}
@@ -247,12 +247,11 @@ func pathsFor(places []report.Place, follow bool) ([]string, error) {
 	return all, err
 }
 
-// alone reports whether a directory has no files but those of sets.
-func alone(dir string) bool {
-	entries, err := os.ReadDir(dir)
+// alone reports whether the directory of a set has nothing else but hidden files.
+func alone(p report.Place) bool {
+	entries, err := os.ReadDir(p.Path)
 	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		_, of := fileset.Parse(e.Name())
-		return !of && e.Name()[0] != '.' && filepath.Ext(e.Name()) != ".ledger" && filepath.Ext(e.Name()) != ".holds"
+		return e.Name()[0] != '.' && !fileset.Has(p.Set, e.Name())
 	})
 }
 

@@ -27,12 +27,12 @@ func List(dir, set string) ([]Entry, error) {
 			list = append(list, Entry{f, e})
 		}
 	}
-	slices.SortFunc(list, func(a, b Entry) int { return Compare(a.File, b.File) })
+	slices.SortFunc(list, func(a, b Entry) int { return compare(a.File, b.File) })
 	return list, nil
 }
 
-// Compare orders files by set, number, start and name.
-func Compare(a, b File) int {
+// compare orders files by set, number, start and name.
+func compare(a, b File) int {
 	return cmp.Or(strings.Compare(a.Set, b.Set), cmp.Compare(a.Seq, b.Seq), a.Start.Compare(b.Start), strings.Compare(a.Ext+a.Suffix, b.Ext+b.Suffix))
 }
 

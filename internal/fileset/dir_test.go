@@ -90,3 +90,12 @@ func TestIsCapture(t *testing.T) {
 	f, _ := fileset.Parse("x-20261123T130405Z-000001.cap.gz")
 	assert.True(t, f.IsCapture(".cap"))
 }
+
+func TestHas(t *testing.T) {
+	for _, name := range []string{"x-20261123T130405Z-000001.pcapng", "x-20261123T130405Z-000001.pcap.zst", "x.ledger", "x.holds", ".x.lock", ".x.holds.lock"} {
+		assert.True(t, fileset.Has("x", name), name)
+	}
+	for _, name := range []string{"y-20261123T130405Z-000001.pcapng", "x-y-20261123T130405Z-000001.pcapng", "y.ledger", "x", "x.pcapng", "x.ledger.damaged-1"} {
+		assert.False(t, fileset.Has("x", name), name)
+	}
+}

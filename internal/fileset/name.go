@@ -3,6 +3,7 @@ package fileset
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -161,6 +162,13 @@ func HoldsLock(set string) string { return "." + set + ".holds.lock" }
 // Beside are the names of all that a set has beside its files.
 func Beside(set string) []string {
 	return []string{Ledger(set), Holds(set), HoldsLock(set), Lock(set)}
+}
+
+// Has reports whether a file of that name, without a directory, belongs to a set: one of its files,
+// or what it has beside them.
+func Has(set, name string) bool {
+	f, ok := Parse(name)
+	return ok && f.Set == set || slices.Contains(Beside(set), name)
 }
 
 // CheckName refuses names for a set that would lead out of the directory, hide the files, or
